@@ -1,0 +1,1 @@
+/* The plugin exports data, no functions: nothing to declare. */

@@ -1,0 +1,1 @@
+#include "datong_plugin.h"

@@ -771,8 +771,8 @@ typedef struct datong_plugin {
 /* The whole shim of a plugin written in another language. In C a plugin can use it as well. */
 #define DATONG_DEFINE_PLUGIN(plugin_id, plugin_version, plugin_build, init_fn, shutdown_fn, ability_fn, open_fn, \
                              close_fn)                                                                           \
-    DATONG_EXPORT extern const datong_plugin datong_plugin_v0;                                                   \
-    const datong_plugin datong_plugin_v0 = {                                                                     \
+    extern const datong_plugin datong_plugin_v0;                                                                 \
+    DATONG_EXPORT const datong_plugin datong_plugin_v0 = {                                                       \
         (uint32_t)sizeof(datong_plugin), 0u, DATONG_MAGIC, DATONG_EPOCH, 1u, DATONG_MINOR,                       \
         plugin_id, plugin_version, plugin_build, init_fn, shutdown_fn, ability_fn, open_fn, close_fn}
 

@@ -94,7 +94,10 @@ public struct ProbeReport: Sendable, Hashable {
             "vendor": .string(vendor), "version": .string(version), "fingerprint": .string(fingerprint),
             "checks": .array(
                 checks.map { check in
-                    ["id": .string(check.id), "ok": .bool(check.isGood), "zh": .string(check.zh), "en": .string(check.en)]
+                    [
+                        "id": .string(check.id), "ok": .bool(check.isGood), "zh": .string(check.zh),
+                        "en": .string(check.en),
+                    ]
                 }),
         ]
     }

@@ -128,7 +128,8 @@ private struct Table<T: BitwiseCopyable>: @unchecked Sendable {
 /// The ability tables. They serve every connector: which one is behind the connection's pointer.
 private enum Tables {
     static let probe = Table(
-        datong_probe_ability(size: UInt32(MemoryLayout<datong_probe_ability>.size), flags: 0) { connection, call, sink in
+        datong_probe_ability(size: UInt32(MemoryLayout<datong_probe_ability>.size), flags: 0) {
+            connection, call, sink in
             run(call) { call throws(Failure) in
                 try put(try connector(connection, as: (any Probing).self).probe(call).json, into: sink)
             }
@@ -142,7 +143,9 @@ private enum Tables {
                 let selection: ReadRequest.Selection
                 if let ids = raw.ids {
                     var names: [String] = []
-                    for index in 0..<Int(clamping: min(raw.id_count, Limits.spanBytes)) { names.append(ids[index].text) }
+                    for index in 0..<Int(clamping: min(raw.id_count, Limits.spanBytes)) {
+                        names.append(ids[index].text)
+                    }
                     selection = .ids(names)
                 } else {
                     selection = .page(cursor: raw.cursor.array, since: raw.since_ms < 0 ? nil : raw.since_ms)

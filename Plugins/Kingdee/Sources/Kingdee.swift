@@ -1,1 +1,10 @@
-// Filled by its own change.
+import PluginKit
+import Values
+
+/// stub
+public struct KingdeeConnector: Connector {
+    /// d
+    public static var description: JSON { ["id": "kingdee"] }
+    /// i
+    public init(_ configuration: ConnectionConfiguration) throws(Failure) {}
+}

@@ -10,26 +10,6 @@ public protocol PayloadSealing: Sendable {
     func keyedHash(_ bytes: [UInt8]) -> [UInt8]
 }
 
-/// One source stream: what is read once, however many flows it feeds (ruling 23).
-public struct StreamRow: Sendable, Equatable {
-    /// Row number.
-    public var id: Int64
-    /// The source connection's name.
-    public var connection: String
-    /// Document type, e.g. `approval`.
-    public var document: String
-    /// The connector-side filter as canonical JSON text.
-    public var filter: String
-
-    /// A stream row.
-    public init(id: Int64, connection: String, document: String, filter: String) {
-        self.id = id
-        self.connection = connection
-        self.document = document
-        self.filter = filter
-    }
-}
-
 /// A received document: one row per (stream, document id, hash of what the mappings read).
 public struct InboxRow: Sendable, Equatable {
     /// Row number.
@@ -138,9 +118,9 @@ public enum Change: Sendable {
 
 /// What has a name and a row number.
 public enum NameKind: String, Sendable {
-    /// A source stream; the name is `connection/document/filter`.
+    /// A source stream: what is read once, however many flows it feeds (ruling 23); `connection/document`.
     case stream
-    /// A connection as a target.
+    /// A target connection and document type, `connection/document`.
     case lane
     /// A flow; the name is its immutable id.
     case flow

@@ -35,6 +35,9 @@ public struct Engine: Sendable {
     /// Deliveries on their way in a lane.
     public func inFlight(of lane: LaneID) -> Int { lanes[lane]?.inFlight ?? 0 }
 
+    /// Whether a person stopped a flow.
+    public func isPaused(flow: FlowID) -> Bool { flows[flow]?.isPaused ?? true }
+
     /// When `tick` has something to do next.
     public var nextWake: Milliseconds? {
         var earliest = timers.first?.at

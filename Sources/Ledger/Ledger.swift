@@ -192,7 +192,7 @@ private struct ChangeWriter {
             let line = AuditLine(seq: seq, at: at, actor: actor, action: action, detail: detail)
             try run(
                 "INSERT INTO audit (seq, at, actor, action, detail, chain) VALUES (?, ?, ?, ?, ?, ?)",
-                [seq, at, actor, action, detail, Data(sealer.keyedHash([UInt8](previous) + line.bytes))])
+                [seq, at, actor, action, detail, Data(try sealer.keyedHash([UInt8](previous) + line.bytes))])
         default: break
         }
     }

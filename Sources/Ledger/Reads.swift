@@ -188,7 +188,9 @@ extension Ledger {
     }
 
     /// Items for people, newest first.
-    public func list(flow: FlowID?, state: FiveStates?, limit: Int, ids: [ItemID]? = nil) throws(Problem) -> [ItemView] {
+    public func list(
+        flow: FlowID?, flows: Set<FlowID>?, state: FiveStates?, limit: Int, ids: [ItemID]? = nil
+    ) throws(Problem) -> [ItemView] {
         try read { db in
             var sql = """
                 SELECT item.*, inbox.document AS source, inbox.number AS source_number, link.number AS target_number
@@ -198,6 +200,10 @@ extension Ledger {
             if let flow {
                 sql += " AND item.flow = ?"
                 arguments += [flow]
+            }
+            if let flows {
+                sql += " AND item.flow IN (\(databaseQuestionMarks(count: flows.count)))"
+                arguments += StatementArguments(flows.sorted())
             }
             if let state {
                 let kinds = StateCode.kinds(of: state)
@@ -268,7 +274,7 @@ extension Ledger {
             while let row = try rows.next() {
                 let line = Self.auditLine(row)
                 let chain = [UInt8](row["chain"] as Data)
-                guard line.seq == expected, chain == self.sealer.keyedHash(previous + line.bytes) else {
+                guard line.seq == expected, try chain == self.sealer.keyedHash(previous + line.bytes) else {
                     throw Problem.auditBroken(expected)
                 }
                 previous = chain

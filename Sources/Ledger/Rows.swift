@@ -7,7 +7,7 @@ public protocol PayloadSealing: Sendable {
     /// The bytes again, or an error when they were changed or moved.
     func open(_ sealed: [UInt8], context: String) throws -> [UInt8]
     /// 32 bytes that depend on a key and on every input byte: content hashes, and the audit chain.
-    func keyedHash(_ bytes: [UInt8]) -> [UInt8]
+    func keyedHash(_ bytes: [UInt8]) throws -> [UInt8]
 }
 
 /// A received document: one row per (stream, document id, hash of what the mappings read).

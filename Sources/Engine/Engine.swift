@@ -246,7 +246,8 @@ public struct Engine: Sendable {
         dispatch(item.lane, now)
     }
 
-    private mutating func notApplied(_ id: ItemID, _ cls: ErrorClass, _ retryAfter: Milliseconds?, _ now: Milliseconds) {
+    private mutating func notApplied(_ id: ItemID, _ cls: ErrorClass, _ retryAfter: Milliseconds?, _ now: Milliseconds)
+    {
         guard let item = items[id] else { return }
         if cls.isConnectionTrouble {
             let at = trouble(item.lane, cls, retryAfter, now)
@@ -379,6 +380,8 @@ public struct Engine: Sendable {
             pauseLane(id, .stopped(cls))
             return now
         }
+        // Sixteen refusals of one moment are one trouble.
+        if case .until(let earlier, _)? = lane.pause, retryAfter == nil { return earlier }
         let doubled = EngineLimits.firstLanePause << Milliseconds(min(lane.troubles, 20))
         let backOff = min(doubled, EngineLimits.longestLanePause)
         let wait: Milliseconds =
@@ -392,7 +395,6 @@ public struct Engine: Sendable {
         case .stopped?: return at
         case .until(let earlier, _)? where earlier >= at: return earlier
         default:
-            // Sixteen refusals of one moment are one trouble.
             if lane.pause == nil { lanes[id]?.troubles += 1 }
             pauseLane(id, .until(at, cls))
             return at

@@ -186,7 +186,8 @@ private struct ChangeWriter {
         case .flowPaused(let id, let paused, let at):
             try run("INSERT OR REPLACE INTO flow (id, paused, at) VALUES (?, ?, ?)", [id, paused ? 1 : 0, at])
         case .audit(let actor, let action, let detail, let at):
-            let last = try Row.fetchOne(db.cachedStatement(sql: "SELECT seq, chain FROM audit ORDER BY seq DESC LIMIT 1"))
+            let last = try Row.fetchOne(
+                db.cachedStatement(sql: "SELECT seq, chain FROM audit ORDER BY seq DESC LIMIT 1"))
             let seq = (last?["seq"] as Int64? ?? 0) + 1
             let previous: Data = last?["chain"] ?? Data()
             let line = AuditLine(seq: seq, at: at, actor: actor, action: action, detail: detail)

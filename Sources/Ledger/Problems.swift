@@ -5,7 +5,8 @@ extension Problem {
         Problem(
             "E-LEDGER-001", zh: "账本 \(path) 打不开: \(reason)", en: "the ledger \(path) cannot be opened: \(reason)",
             nextZH: "检查磁盘和权限; 若文件损坏, 用最近的备份恢复后再运行 datong doctor",
-            nextEN: "check disk and permissions; if the file is damaged restore the last backup, then run datong doctor")
+            nextEN: "check disk and permissions; if the file is damaged restore the last backup, then run datong doctor"
+        )
     }
     static func ledgerNotDurable(_ seen: Int) -> Problem {
         Problem(
@@ -27,7 +28,8 @@ extension Problem {
     }
     static func ledgerRowUnreadable(_ table: String, _ id: Int64) -> Problem {
         Problem(
-            "E-LEDGER-005", zh: "账本 \(table) 第 \(id) 行读不懂或被改动", en: "row \(id) of \(table) cannot be read or was altered",
+            "E-LEDGER-005", zh: "账本 \(table) 第 \(id) 行读不懂或被改动",
+            en: "row \(id) of \(table) cannot be read or was altered",
             nextZH: "用最近的备份恢复; datong ledger show \(id) 给出其余内容",
             nextEN: "restore the last backup; datong ledger show \(id) gives what is readable")
     }

@@ -231,7 +231,9 @@ struct ConductorLoop {
         if failed { return }
 
         var read: [UInt8] = []
-        for flow in flows { read += flow.mapping.readHashInput(source: received.content) + flow.filter.readHashInput(received.content) }
+        for flow in flows {
+            read += flow.mapping.readHashInput(source: received.content) + flow.filter.readHashInput(received.content)
+        }
         let hash = sealer.keyedHash(read)
         do {
             if try ledger.hasInbox(stream: streamID, document: received.id, hash: hash) { return }
@@ -357,7 +359,8 @@ struct ConductorLoop {
 
     // MARK: people
 
-    private mutating func answer(_ request: PersonRequest, _ reply: @escaping @Sendable (Result<JSON, Problem>) -> Void) {
+    private mutating func answer(_ request: PersonRequest, _ reply: @escaping @Sendable (Result<JSON, Problem>) -> Void)
+    {
         let at = now()
         switch request {
         case .retry(let ids, let actor):
@@ -390,9 +393,11 @@ struct ConductorLoop {
             changes.append(.flowPaused(id, paused, at: at))
             step(.pauseFlow(id, paused))
             if let back = plan.flows[id]?.writeBack { step(.pauseFlow(back.flow, paused)) }
-            audit(actor, paused ? "flow.pause" : "flow.resume", [
-                "flow": .string(plan.flows[id]?.file.name ?? "\(id)"), "why": .string(why),
-            ])
+            audit(
+                actor, paused ? "flow.pause" : "flow.resume",
+                [
+                    "flow": .string(plan.flows[id]?.file.name ?? "\(id)"), "why": .string(why),
+                ])
             acknowledge(reply, .success(["paused": .bool(paused)]))
         case .audit(let actor, let action, let detail):
             audit(actor, action, detail)

@@ -65,7 +65,8 @@ final class ConnectionWorker: Sendable {
     private func ask(
         _ request: PluginRequest, _ wait: Int64, flags: CallContext.Flags = []
     ) async throws(Problem) -> PluginResponse {
-        let context = CallContext(deadlineMs: now() + wait, traceID: "\(connection)-\(request.kind.rawValue)", flags: flags)
+        let context = CallContext(
+            deadlineMs: now() + wait, traceID: "\(connection)-\(request.kind.rawValue)", flags: flags)
         switch await call(request, context: context).outcome {
         case .success(let response): return response
         case .failure(let failure): throw .called(connection, failure)
@@ -88,7 +89,8 @@ extension Problem {
             let zh = failure.messages.first { $0.language == "zh" } ?? failure.messages.first
             let en = failure.messages.first { $0.language == "en" } ?? failure.messages.first
             return Problem(
-                "E-CALL-\(failure.errorClass)", zh: "连接 \(connection): \(zh?.text ?? "\(failure.errorClass)") \(failure.vendorCode)",
+                "E-CALL-\(failure.errorClass)",
+                zh: "连接 \(connection): \(zh?.text ?? "\(failure.errorClass)") \(failure.vendorCode)",
                 en: "connection \(connection): \(en?.text ?? "\(failure.errorClass)") \(failure.vendorCode)",
                 nextZH: "datong connection check \(connection)", nextEN: "datong connection check \(connection)")
         case .workerDied(let death): return death.problem
@@ -96,7 +98,8 @@ extension Problem {
         case .notSent(let problem): return problem
         case .deadlineExceeded, .cancelled:
             return Problem(
-                "E-CALL-cancelled", zh: "连接 \(connection) 在限定时间内没有答复", en: "connection \(connection) did not answer in time",
+                "E-CALL-cancelled", zh: "连接 \(connection) 在限定时间内没有答复",
+                en: "connection \(connection) did not answer in time",
                 nextZH: "datong connection check \(connection)", nextEN: "datong connection check \(connection)")
         }
     }

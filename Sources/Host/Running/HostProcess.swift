@@ -100,7 +100,8 @@ final class HostProcess: Sendable {
             paid: { bucket, from in (try? ledger.limitBlocks(bucket: bucket, from: from)) ?? [] })
         let http = HTTPClient()
         let services = PluginServices(
-            http: http, vault: vault, ledger: ledger, sessions: sessions, limits: limits, mask: mask, log: log, now: now,
+            http: http, vault: vault, ledger: ledger, sessions: sessions, limits: limits, mask: mask, log: log,
+            now: now,
             commit: commit)
         let dispatcher = Dispatcher(services: services, log: log, now: now) { ended.end(with: $0) }
         let conductor = Conductor(ledger: ledger, sealer: sealer, actor: dispatcher, log: log, now: now)
@@ -194,7 +195,8 @@ final class HostProcess: Sendable {
             let supervisor = WorkerSupervisor(
                 configuration: configuration, services: services, idleAfterMs: HostLimits.idleWorkerMs)
             let worker = ConnectionWorker(
-                connection: name, readers: concurrency[.read], supervisor: supervisor, timeouts: connection.file.timeouts,
+                connection: name, readers: concurrency[.read], supervisor: supervisor,
+                timeouts: connection.file.timeouts,
                 isPractice: workspace.practice, now: Self.clock)
             let old = state.withLock { state -> ConnectionWorker? in
                 defer {
@@ -224,7 +226,8 @@ final class HostProcess: Sendable {
             connector: connection.file.connector, endpoint: connection.file.endpoint, egress: connection.egress,
             secrets: connection.file.secrets,
             connectTimeoutMs: Int(connection.file.timeouts["connect"] ?? HostLimits.connectTimeoutMs),
-            http11: connection.product["http"]?["version"]?.string == "1.1", credential: versions.joined(separator: " "))
+            http11: connection.product["http"]?["version"]?.string == "1.1", credential: versions.joined(separator: " ")
+        )
     }
 
     private static func rules(_ connection: PlannedConnection) -> [LimitRule] {
@@ -289,9 +292,10 @@ final class HostProcess: Sendable {
         while Self.clock() < deadline {
             let busy = await withCheckedContinuation { continuation in
                 let lanes = plan.lanes.keys
-                conductor.send(.inspect { engine in
-                    continuation.resume(returning: lanes.contains { engine.inFlight(of: $0) > 0 })
-                })
+                conductor.send(
+                    .inspect { engine in
+                        continuation.resume(returning: lanes.contains { engine.inFlight(of: $0) > 0 })
+                    })
             }
             if !busy { break }
             try? await Task.sleep(for: .milliseconds(20))
@@ -361,7 +365,9 @@ struct LedgerSealer: PayloadSealing {
     }
 
     func seal(_ bytes: [UInt8], context: String) throws -> [UInt8] { try sealer.seal(bytes, aad: Array(context.utf8)) }
-    func open(_ sealed: [UInt8], context: String) throws -> [UInt8] { try sealer.open(sealed, aad: Array(context.utf8)) }
+    func open(_ sealed: [UInt8], context: String) throws -> [UInt8] {
+        try sealer.open(sealed, aad: Array(context.utf8))
+    }
     func keyedHash(_ bytes: [UInt8]) throws -> [UInt8] { try sealer.keyedHash(bytes) }
 }
 
@@ -369,7 +375,8 @@ extension Problem {
     static func ledgerKeyMissing(_ path: String) -> Problem {
         Problem(
             "E-HOST-018", zh: "账本在, 但它的密钥文件 \(path) 不见了", en: "the ledger is there but its key file \(path) is gone",
-            nextZH: "从备份恢复该文件; 没有它账本内容读不出来", nextEN: "restore the file from a backup: without it the ledger's payloads cannot be read")
+            nextZH: "从备份恢复该文件; 没有它账本内容读不出来",
+            nextEN: "restore the file from a backup: without it the ledger's payloads cannot be read")
     }
 }
 

@@ -86,7 +86,9 @@ struct PlanBuilder {
         product["documents"]?.array?.first { $0["type"]?.string == type }
     }
 
-    private mutating func lane(_ connection: PlannedConnection, _ document: String, _ plan: inout Plan) throws(Problem) -> LaneID {
+    private mutating func lane(_ connection: PlannedConnection, _ document: String, _ plan: inout Plan) throws(Problem)
+        -> LaneID
+    {
         guard let entry = Self.document(connection.product, document),
             let abilities = entry["abilities"]?.array?.compactMap(\.string), abilities.contains("write")
         else { throw .cannotWrite(connection.file.name, document) }
@@ -177,12 +179,14 @@ struct PlanBuilder {
 extension Problem {
     static func cannotWrite(_ connection: String, _ document: String) -> Problem {
         Problem(
-            "E-HOST-015", zh: "连接 \(connection) 不能写入 \(document)", en: "connection \(connection) cannot write \(document)",
+            "E-HOST-015", zh: "连接 \(connection) 不能写入 \(document)",
+            en: "connection \(connection) cannot write \(document)",
             nextZH: "datong connector inspect 列出可写的单据类型", nextEN: "datong connector inspect lists what can be written")
     }
     static func cannotRead(_ connection: String, _ document: String) -> Problem {
         Problem(
-            "E-HOST-017", zh: "连接 \(connection) 不能读取 \(document)", en: "connection \(connection) cannot read \(document)",
+            "E-HOST-017", zh: "连接 \(connection) 不能读取 \(document)",
+            en: "connection \(connection) cannot read \(document)",
             nextZH: "datong connector inspect 列出可读的单据类型", nextEN: "datong connector inspect lists what can be read")
     }
 }

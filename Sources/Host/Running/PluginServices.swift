@@ -66,7 +66,8 @@ final class PluginServices: WorkerServices {
             case .warning: .warning
             case .error: .error
             }
-        log.log(level: level, "\(line)", metadata: ["connection": "\(call.connection)", "trace": "\(call.context.traceID)"])
+        log.log(
+            level: level, "\(line)", metadata: ["connection": "\(call.connection)", "trace": "\(call.context.traceID)"])
     }
 
     func callEnded(_ call: CallIdentity) async { sessions.callEnded(SessionStore.CallKey(call)) }
@@ -81,15 +82,19 @@ final class PluginServices: WorkerServices {
         case .secretExists(let name):
             return .number(site.secrets[name].map { vault.contains($0) } == true ? 1 : 0)
         case .secretReveal:
-            return .refused(.denied, "revealing needs the capability `reveal`, which no bundle of this workspace grants")
+            return .refused(
+                .denied, "revealing needs the capability `reveal`, which no bundle of this workspace grants")
         case .secretReplace(let name, let value):
-            guard let entry = site.secrets[name] else { return .refused(.denied, "the connection names no such secret") }
+            guard let entry = site.secrets[name] else {
+                return .refused(.denied, "the connection names no such secret")
+            }
             do {
                 try value.withUnsafeBytes { try vault.put(name: entry, value: $0) }
                 await commit([
                     .audit(
                         actor: "host", action: "secret.replace",
-                        detail: (["connection": .string(call.connection), "secret": .string(entry)] as JSON).text, at: now()),
+                        detail: (["connection": .string(call.connection), "secret": .string(entry)] as JSON).text,
+                        at: now())
                 ])
                 return .done
             } catch {
@@ -97,7 +102,8 @@ final class PluginServices: WorkerServices {
             }
         case .sessionAcquire(let session):
             return await sessions.acquire(
-                key(session, call, site), call: SessionStore.CallKey(call), maxInFlight: session.maxInFlight.map(Int.init))
+                key(session, call, site), call: SessionStore.CallKey(call),
+                maxInFlight: session.maxInFlight.map(Int.init))
         case .sessionPublish(let lease, let value, let ttl):
             return sessions.publish(lease: lease, call: SessionStore.CallKey(call), value: value, ttlMs: ttl)
         case .sessionAbandon(let lease, let cls):
@@ -225,7 +231,9 @@ final class PluginServices: WorkerServices {
     private func remember(_ request: ServiceRequest, _ call: CallIdentity) async -> ServiceReply {
         switch request {
         case .stateGet(let key):
-            guard let name = String(validating: key, as: UTF8.self) else { return .refused(.denied, "key is not UTF-8") }
+            guard let name = String(validating: key, as: UTF8.self) else {
+                return .refused(.denied, "key is not UTF-8")
+            }
             return await Blocking.run { [ledger] in
                 do {
                     return .bytes(try ledger.state(connection: call.connection, key: name))
@@ -240,7 +248,9 @@ final class PluginServices: WorkerServices {
             await commit([.state(connection: call.connection, key: name, bytes: value)])
             return .done
         case .checkpoint(let index, let bytes):
-            guard bytes.count <= HostLimits.checkpointBytes else { return .refused(.denied, "a checkpoint above 4 KiB") }
+            guard bytes.count <= HostLimits.checkpointBytes else {
+                return .refused(.denied, "a checkpoint above 4 KiB")
+            }
             guard call.keys.indices.contains(index), let item = items.withLock({ $0[call.keys[index]] }) else {
                 return .refused(.denied, "no such record in this call")
             }

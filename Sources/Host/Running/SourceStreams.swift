@@ -134,7 +134,8 @@ final class SourceStreams: Sendable {
             var hints: [String] = []
             for record in page.records {
                 switch record.content {
-                case .document(let bytes): documents.append(Conductor.Received(id: record.id, content: try JSON.parse(bytes)))
+                case .document(let bytes):
+                    documents.append(Conductor.Received(id: record.id, content: try JSON.parse(bytes)))
                 case .hint: hints.append(record.id)
                 case .deleted: continue
                 }
@@ -235,9 +236,10 @@ final class SourceStreams: Sendable {
                 if gone > 0 { log.notice("hinted documents are gone", metadata: ["count": "\(gone)"]) }
                 let received = documents
                 await withCheckedContinuation { continuation in
-                    conductor.send(.received(stream: stream.id, received, cursor: nil, fetched: batch) {
-                        continuation.resume()
-                    })
+                    conductor.send(
+                        .received(stream: stream.id, received, cursor: nil, fetched: batch) {
+                            continuation.resume()
+                        })
                 }
                 state.withLock { state in for id in batch { state.known[stream.id]?.remove(id) } }
                 failures = 0
@@ -330,9 +332,10 @@ final class SourceStreams: Sendable {
             if hints.isEmpty { continue }
             state.withLock { $0.reports[stream.id, default: Report()].lastEventAt = now() }
             await withCheckedContinuation { continuation in
-                conductor.send(.hints(stream: stream.id, hints.map { ($0.id, $0.eventID) }, cursor: nil) {
-                    continuation.resume()
-                })
+                conductor.send(
+                    .hints(stream: stream.id, hints.map { ($0.id, $0.eventID) }, cursor: nil) {
+                        continuation.resume()
+                    })
             }
         }
         for frame in event.sendAfterDurable { try await socket.send(text: String(decoding: frame, as: UTF8.self)) }

@@ -78,8 +78,10 @@ extension HostProcess: HostControl {
         for connection in plan.connections.values.sorted(by: { $0.file.name < $1.file.name }) {
             let name = connection.file.name
             let pause = plan.lanes.values.filter { $0.connection == name }.compactMap { pauses.lanes[$0.id] }.first
-            let trouble = plan.streams.values.filter { $0.connection == name }.compactMap { streams.report($0.id).trouble }
-                .first
+            let trouble = plan.streams.values.filter { $0.connection == name }.compactMap {
+                streams.report($0.id).trouble
+            }
+            .first
             let state = mode == .command ? "idle" : pause != nil ? "paused" : trouble != nil ? "down" : "ready"
             connections.append([
                 "name": .string(name), "state": .string(state), "connector": .string(connection.file.connector),
@@ -88,7 +90,9 @@ extension HostProcess: HostControl {
                 "quota": .array(
                     limits.report(name).map {
                         ["id": $0["id"] ?? .null, "used": $0["spent"] ?? .null, "max": $0["max"] ?? .null]
-                    }), "cause": pause.map { self.words($0) } ?? trouble.map { ["zh": .string($0), "en": .string($0)] } ?? .null,
+                    }),
+                "cause": pause.map { self.words($0) } ?? trouble.map { ["zh": .string($0), "en": .string($0)] }
+                    ?? .null,
                 "listening": .bool(
                     plan.streams.values.contains { $0.connection == name && streams.report($0.id).listening }),
             ])
@@ -124,13 +128,14 @@ extension HostProcess: HostControl {
 
     private func pauses(_ plan: Plan) async -> (lanes: [LaneID: LanePause], flows: [FlowID: Bool]) {
         await withCheckedContinuation { continuation in
-            conductor.send(.inspect { engine in
-                var lanes: [LaneID: LanePause] = [:]
-                for id in plan.lanes.keys { lanes[id] = engine.pause(of: id) }
-                var flows: [FlowID: Bool] = [:]
-                for id in plan.flows.keys { flows[id] = engine.isPaused(flow: id) }
-                continuation.resume(returning: (lanes, flows))
-            })
+            conductor.send(
+                .inspect { engine in
+                    var lanes: [LaneID: LanePause] = [:]
+                    for id in plan.lanes.keys { lanes[id] = engine.pause(of: id) }
+                    var flows: [FlowID: Bool] = [:]
+                    for id in plan.flows.keys { flows[id] = engine.isPaused(flow: id) }
+                    continuation.resume(returning: (lanes, flows))
+                })
         }
     }
 
@@ -141,7 +146,8 @@ extension HostProcess: HostControl {
             return [
                 "code": .string("I-PAUSED-\(name)"), "zh": .string("已停止发送 (\(name)), 等人处理"),
                 "en": .string("sending stopped (\(name)) until someone acts"),
-                "next_zh": "改正原因后 datong connection check NAME", "next_en": "mend the cause, then datong connection check NAME",
+                "next_zh": "改正原因后 datong connection check NAME",
+                "next_en": "mend the cause, then datong connection check NAME",
             ]
         case .until(let at, let cls):
             let when = time(at).string ?? ""
@@ -175,12 +181,16 @@ extension HostProcess: HostControl {
             "read = done + skipped + pending + held + checking")
         let held = counts.reduce(0) { $0 + ($1.counts[.held] ?? 0) }
         if held > 0 {
-            check("warning", "\(held) 张单据需人工: datong ledger list --state held", "\(held) documents are held: datong ledger list --state held")
+            check(
+                "warning", "\(held) 张单据需人工: datong ledger list --state held",
+                "\(held) documents are held: datong ledger list --state held")
         }
         for connection in plan.connections.keys.sorted() {
             do throws(Problem) {
                 let report = try await probe(connection)
-                check("ok", "连接 \(connection): \(report["version"]?.string ?? "可用")", "connection \(connection): \(report["version"]?.string ?? "works")")
+                check(
+                    "ok", "连接 \(connection): \(report["version"]?.string ?? "可用")",
+                    "connection \(connection): \(report["version"]?.string ?? "works")")
             } catch {
                 check("failed", "连接 \(connection)", "connection \(connection)", error)
             }
@@ -298,7 +308,9 @@ extension HostProcess: HostControl {
             "item": .int(Int(item.id)), "state": .string(item.item.state.seen.rawValue),
             "flow": .string(plan.flows[item.flow]?.file.name ?? writeBackName(item.flow)),
             "document": ["id": .string(item.document), "number": .string(item.number)],
-            "target": ["document": .string(item.targetDocument), "number": item.targetNumber.map { .string($0) } ?? .null],
+            "target": [
+                "document": .string(item.targetDocument), "number": item.targetNumber.map { .string($0) } ?? .null,
+            ],
             "attempts": .int(item.item.attempts), "changed": time(item.at), "cause": cause(item.detail),
         ]
     }
@@ -331,7 +343,10 @@ extension HostProcess: HostControl {
         let flow = plan.flows[item.flow]
         let source = try? JSON.parse(inbox.payload)
         var history: [JSON] = [
-            ["at": time(inbox.at), "zh": .string("收到, 版本 \(inbox.revision)"), "en": .string("received, revision \(inbox.revision)")]
+            [
+                "at": time(inbox.at), "zh": .string("收到, 版本 \(inbox.revision)"),
+                "en": .string("received, revision \(inbox.revision)"),
+            ]
         ]
         for intent in intents {
             history.append([
@@ -353,7 +368,9 @@ extension HostProcess: HostControl {
             ])
         }
         if let number = item.targetNumber {
-            history.append(["at": time(item.at), "zh": .string("目标单号 \(number)"), "en": .string("target number \(number)")])
+            history.append([
+                "at": time(item.at), "zh": .string("目标单号 \(number)"), "en": .string("target number \(number)"),
+            ])
         }
         var shown = view(item).object ?? JSONObject()
         shown["document"] = [
@@ -362,7 +379,8 @@ extension HostProcess: HostControl {
         return [
             "item": .object(shown), "key": item.key.map { .string($0) } ?? .null,
             "source": [
-                "connection": .string(flow?.file.from.connection ?? ""), "document": .string(flow?.file.from.document ?? ""),
+                "connection": .string(flow?.file.from.connection ?? ""),
+                "document": .string(flow?.file.from.document ?? ""),
                 "number": .string(item.number),
             ],
             "target": [
@@ -374,7 +392,8 @@ extension HostProcess: HostControl {
 
     private func next(_ item: ItemView) -> [JSON] {
         let retry: JSON = [
-            "command": .string("datong ledger retry \(item.id)"), "zh": "再试; 曾发送过的先核对", "en": "try again; what was sent is looked up first",
+            "command": .string("datong ledger retry \(item.id)"), "zh": "再试; 曾发送过的先核对",
+            "en": "try again; what was sent is looked up first",
         ]
         let resolve: JSON = [
             "command": .string("datong ledger resolve \(item.id) --number NUMBER --why WHY"), "zh": "目标系统已有此单",

@@ -31,21 +31,27 @@ enum Words {
     static func history(_ day: String, _ history: FlowFile.History) -> String {
         cause(
             "S-HISTORY", zh: "日期 \(day) 早于上线日 \(history.start), 按历史方案 \(history.before.rawValue) 处理, 不生成新单据",
-            en: "dated \(day), before the cut-over \(history.start); history is \(history.before.rawValue): no new document")
+            en:
+                "dated \(day), before the cut-over \(history.start); history is \(history.before.rawValue): no new document"
+        )
     }
 
     static func mappingSkipped(_ rule: String) -> String {
         cause("S-MAPPING", zh: "映射规则跳过: \(rule)", en: "skipped by the mapping's rule: \(rule)")
     }
 
-    static func skipped(_ why: String) -> String { cause("S-PERSON", zh: "人工跳过: \(why)", en: "skipped by a person: \(why)") }
+    static func skipped(_ why: String) -> String {
+        cause("S-PERSON", zh: "人工跳过: \(why)", en: "skipped by a person: \(why)")
+    }
 
     static func mappingFailed(_ failures: [MappingFailure]) -> String {
         guard let first = failures.first else { return cause("E-MAP-000", zh: "映射失败", en: "the mapping failed") }
-        let more = failures.count > 1 ? (" (另有 \(failures.count - 1) 处)", " (and \(failures.count - 1) more)") : ("", "")
+        let more =
+            failures.count > 1 ? (" (另有 \(failures.count - 1) 处)", " (and \(failures.count - 1) more)") : ("", "")
         return cause(
             first.code, zh: first.zh + more.0, en: first.en + more.1,
-            nextZH: first.table.map { "在 \($0) 中补上对应行, 然后 datong apply, 再 datong ledger retry" } ?? "改正单据或映射, 然后 datong ledger retry",
+            nextZH: first.table.map { "在 \($0) 中补上对应行, 然后 datong apply, 再 datong ledger retry" }
+                ?? "改正单据或映射, 然后 datong ledger retry",
             nextEN: first.table.map { "add the row to \($0), then datong apply and datong ledger retry" }
                 ?? "correct the document or the mapping, then datong ledger retry",
             [("field", first.field), ("value", first.seen ?? ""), ("table", first.table ?? "")])

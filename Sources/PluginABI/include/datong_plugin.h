@@ -648,7 +648,9 @@ typedef struct datong_hint {
     datong_bytes id;          /* which document: it is fetched for the truth */
     datong_bytes event_id;    /* the vendor's id of this event, for de-duplication; may be empty */
     datong_bytes kind;        /* the vendor's word for what happened, for logs */
-    datong_bytes json;        /* interactive requests only: the message itself */
+    datong_bytes json;        /* what the event itself says, a JSON object or empty: for an interactive
+                               * request the message; else fields by the document's own names
+                               * ({"template":"..."}), so that the host need not fetch what no flow wants */
 } datong_hint;
 
 typedef struct datong_event_sink {

@@ -83,7 +83,7 @@ struct ConductorLoop {
         let writing = changes
         changes = []
         fresh = []
-        do {
+        do throws(Problem) {
             try ledger.commit(writing)
         } catch {
             failed = true
@@ -202,7 +202,7 @@ struct ConductorLoop {
         for (lane, pause) in start.lanes { step(.pauseLane(lane, pause)) }
         for (item, origin) in start.items {
             var entry = Open(origin: origin, bytes: nil, checkpoint: [], token: [])
-            do {
+            do throws(Problem) {
                 if item.everAttempted {
                     entry.bytes = try ledger.mapped(item.id)
                     entry.areStored = true
@@ -234,8 +234,8 @@ struct ConductorLoop {
         for flow in flows {
             read += flow.mapping.readHashInput(source: received.content) + flow.filter.readHashInput(received.content)
         }
-        let hash = sealer.keyedHash(read)
-        do {
+        do throws(Problem) {
+            let hash = try keyedHash(read)
             if try ledger.hasInbox(stream: streamID, document: received.id, hash: hash) { return }
             let at = now()
             let inbox = InboxRow(
@@ -264,7 +264,7 @@ struct ConductorLoop {
             let id = nextItem
             nextItem += 1
             // A form that must not be sent (the document changed after its effect) has no key to send under.
-            var key: String? = idempotencyKey(flow, received.id, form.ordinal)
+            var key: String? = try idempotencyKey(flow, received.id, form.ordinal)
             if case .effect = prior { key = nil }
             let origin = ItemOrigin(
                 id: id, inbox: inbox.id, flow: flow.id, lane: flow.lane, document: flow.file.to.document,
@@ -284,9 +284,19 @@ struct ConductorLoop {
         }
     }
 
-    private func idempotencyKey(_ flow: PlannedFlow, _ document: String, _ ordinal: Int) -> String {
+    private func keyedHash(_ bytes: [UInt8]) throws(Problem) -> [UInt8] {
+        do {
+            return try sealer.keyedHash(bytes)
+        } catch {
+            throw .ledgerSealing("\(error)")
+        }
+    }
+
+    private func idempotencyKey(
+        _ flow: PlannedFlow, _ document: String, _ ordinal: Int
+    ) throws(Problem) -> String {
         let tenant = plan.connections[flow.file.from.connection]?.tenant ?? ""
-        return IdempotencyKey.make(parts: [flow.file.id, tenant, document, flow.file.to.document, "\(ordinal)"])
+        return try IdempotencyKey.make(parts: [flow.file.id, tenant, document, flow.file.to.document, "\(ordinal)"])
     }
 
     /// Maps an item again under the running revision. One whose effect is half there keeps its bytes.
@@ -298,7 +308,7 @@ struct ConductorLoop {
             return
         }
         guard let flow = plan.flows[entry.origin.flow] else { return }
-        do {
+        do throws(Problem) {
             let inbox = try ledger.payload(inbox: entry.origin.inbox)
             let document = try JSON.parse(inbox.payload)
             let forms = Form.make(flow, document, timeZone: plan.timeZone)
@@ -340,13 +350,15 @@ struct ConductorLoop {
     private mutating func writeBack(
         _ back: PlannedWriteBack, _ flow: PlannedFlow, _ origin: ItemOrigin, _ number: String
     ) {
-        guard let source = try? ledger.payload(inbox: origin.inbox) else { return }
+        guard let source = try? ledger.payload(inbox: origin.inbox),
+            let key = try? IdempotencyKey.make(
+                parts: [flow.file.id, source.document, back.document, "\(origin.ordinal)"])
+        else { return }
         let id = nextItem
         nextItem += 1
         let document: JSON = [
             "document": .string(source.document), "text": .string(Words.writtenBack(number)), "number": .string(number),
         ]
-        let key = IdempotencyKey.make(parts: [flow.file.id, source.document, back.document, "\(origin.ordinal)"])
         let made = ItemOrigin(
             id: id, inbox: origin.inbox, flow: back.flow, lane: back.lane, document: back.document,
             ordinal: origin.ordinal, key: key)

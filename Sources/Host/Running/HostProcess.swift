@@ -94,7 +94,7 @@ final class HostProcess: Sendable {
         let commit: @Sendable ([Change]) async -> Void = { changes in
             await conductorBox.withLock { $0 }?.commit(changes)
         }
-        let sessions = SessionStore(now: now) { mask.learn($0) }
+        let sessions = SessionStore(now: now) { try? mask.add(SecretBytes(copying: $0), name: "session") }
         let limits = LimitKeeper(
             now: now, pay: { bucket, at, calls in await commit([.limitBlock(bucket: bucket, from: at, calls: calls)]) },
             paid: { bucket, from in (try? ledger.limitBlocks(bucket: bucket, from: from)) ?? [] })
@@ -127,7 +127,7 @@ final class HostProcess: Sendable {
         startedAt = now()
         state = Mutex(State(plan: plan, builder: builder))
 
-        for secret in vault.list() { try? vault.with(name: secret.name) { mask.learn([UInt8]($0)) } }
+        for secret in vault.list() { try mask.add(try vault.read(name: secret.name), name: secret.name) }
         prepareWorkers(plan)
         conductor.begin(start, plan: plan)
         if mode == .serve {
@@ -148,7 +148,7 @@ final class HostProcess: Sendable {
                 path: paths.vault,
                 unlock: .keyFile(path: FileStore.expand(file, in: paths.root), workspace: paths.root), anchor: anchor)
         case .passphrase:
-            let passphrase = try SecretInput.passphraseForVault()
+            let passphrase = try SecretInput.vaultPassphrase()
             return try Vault.open(path: paths.vault, unlock: .passphrase(passphrase), anchor: anchor)
         }
     }

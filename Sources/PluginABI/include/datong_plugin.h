@@ -767,7 +767,7 @@ typedef struct datong_plugin {
 /* The only exported symbol of a plugin. */
 #define DATONG_PLUGIN_SYMBOL "datong_plugin_v0"
 #if defined(__GNUC__)
-#define DATONG_EXPORT __attribute__((visibility("default"), used))
+#define DATONG_EXPORT __attribute__((visibility("default")))
 #else
 #define DATONG_EXPORT
 #endif

@@ -232,7 +232,7 @@ struct ConductorLoop {
 
         var read: [UInt8] = []
         for flow in flows {
-            read += flow.mapping.readHashInput(source: received.content) + flow.filter.readHashInput(received.content)
+            read += flow.hashInput(received.content)
         }
         do throws(Problem) {
             let hash = try keyedHash(read)

@@ -56,26 +56,30 @@ final class HostProcess: Sendable {
     // MARK: starting
 
     /// Opens everything, recovers what a crash left, and runs the active revision.
-    static func start(_ root: String, mode: Mode, log: Logger) async throws(Problem) -> HostProcess {
+    static func start(
+        _ root: String, mode: Mode, terminal: Terminal, log: Logger
+    ) async throws(Problem) -> HostProcess {
         let paths = WorkspacePaths(root: root)
         try paths.prepare()
         let lock = try RunLock(paths.lock)
         do throws(Problem) {
-            return try await HostProcess(paths: paths, lock: lock, mode: mode, log: log)
+            return try await HostProcess(paths: paths, lock: lock, mode: mode, terminal: terminal, log: log)
         } catch {
             lock.release()
             throw error
         }
     }
 
-    private init(paths: WorkspacePaths, lock: RunLock, mode: Mode, log: Logger) async throws(Problem) {
+    private init(
+        paths: WorkspacePaths, lock: RunLock, mode: Mode, terminal: Terminal, log: Logger
+    ) async throws(Problem) {
         let now = Self.clock
         guard let revision = try RevisionStore(paths.root).active() else { throw .noActiveRevision() }
         let worker = WorkerInspector.workerPath
         guard access(worker, X_OK) == 0 else { throw .workerMissing(worker) }
         let inspector = WorkerInspector(executable: worker)
 
-        let vault = try Self.openVault(paths, revision.draft.workspace)
+        let vault = try Self.openVault(paths, revision.draft.workspace, terminal)
         let mask = SecretMask()
         let sealer = try LedgerSealer(paths: paths, vault: vault)
         let ledger = try Ledger(path: paths.ledger, sealer: sealer)
@@ -140,7 +144,9 @@ final class HostProcess: Sendable {
         }
     }
 
-    private static func openVault(_ paths: WorkspacePaths, _ workspace: WorkspaceFile) throws(Problem) -> Vault {
+    private static func openVault(
+        _ paths: WorkspacePaths, _ workspace: WorkspaceFile, _ terminal: Terminal
+    ) throws(Problem) -> Vault {
         let anchor = FileGenerationAnchor(path: paths.anchor)
         switch workspace.unlock {
         case .keyFile(let file):
@@ -148,7 +154,7 @@ final class HostProcess: Sendable {
                 path: paths.vault,
                 unlock: .keyFile(path: FileStore.expand(file, in: paths.root), workspace: paths.root), anchor: anchor)
         case .passphrase:
-            let passphrase = try SecretInput.vaultPassphrase()
+            let passphrase = try SecretInput.promptOnce.read(terminal.words("保险库口令", "vault passphrase"), terminal)
             return try Vault.open(path: paths.vault, unlock: .passphrase(passphrase), anchor: anchor)
         }
     }
@@ -193,7 +199,7 @@ final class HostProcess: Sendable {
                     secrets: connection.file.secrets.keys.sorted(), timeZone: plan.timeZone),
                 concurrency: concurrency, runtimeFolder: WorkerInspector.runtimeFolder, nowMs: Self.clock)
             let supervisor = WorkerSupervisor(
-                configuration: configuration, services: services, idleAfterMs: HostLimits.idleWorkerMs)
+                configuration, services: services, policy: WorkerSupervisor.Policy(idleMs: HostLimits.idleWorkerMs))
             let worker = ConnectionWorker(
                 connection: name, readers: concurrency[.read], supervisor: supervisor,
                 timeouts: connection.file.timeouts,
@@ -400,10 +406,10 @@ struct WorkerInspector: ConnectorInspector {
         let configuration = WorkerConfiguration(
             isolation: .worker(executable: executable), plugin: path, open: nil, runtimeFolder: Self.runtimeFolder,
             nowMs: HostProcess.clock)
-        let supervisor = WorkerSupervisor(configuration: configuration, services: NoServices(), idleAfterMs: 1000)
+        let supervisor = WorkerSupervisor(configuration, services: NoServices())
         let context = CallContext(deadlineMs: HostProcess.clock() + HostLimits.probeTimeoutMs, traceID: "describe")
         let result = await supervisor.call(.describe, context: context)
-        await supervisor.stop()
+        await supervisor.shutDown()
         switch result.outcome {
         case .success(.text(let bytes)): return try JSON.parse(bytes)
         case .success: throw .connectorAnswered(path, "describe")

@@ -468,12 +468,13 @@ extension Problem {
 /// Reaches the running host, or does the command itself while none runs (ruling 25).
 struct WorkspaceControl: HostControl {
     let root: String
+    let terminal: Terminal
 
     func request(_ verb: String, _ arguments: JSON) async throws(Problem) -> JSON {
         let client = ControlClient(path: WorkspacePaths(root: root).socket)
         if client.isAlive() { return try await client.request(verb, arguments) }
         if verb == "apply" || verb == "rollback" { return try await withoutLedger(verb, arguments) }
-        let process = try await HostProcess.start(root, mode: .command, log: HostLog.quiet)
+        let process = try await HostProcess.start(root, mode: .command, terminal: terminal, log: HostLog.quiet)
         do throws(Problem) {
             let answer = try await process.request(verb, arguments)
             await process.stop()

@@ -147,8 +147,6 @@ final class Dispatcher: Conductor.Actor {
         case .success(.outcomes(let outcomes)):
             guard let outcome = outcomes.first else { break }
             return answer(outcome, reached: result.reachedVendor)
-        case .failure(.contractBreach(let breach)):
-            if let outcome = breach.known[0] { return answer(outcome, reached: result.reachedVendor) }
         default: break
         }
         guard case .failure(let failure) = result.outcome else {

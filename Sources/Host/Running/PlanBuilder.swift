@@ -176,7 +176,7 @@ struct PlanBuilder {
         do throws(MappingProblems) {
             return try SourceFilter(.object(file.where), from: source)
         } catch {
-            throw error.problems.first?.problem ?? .noFlow(file.name)
+            throw error.problems.first ?? .noFlow(file.name)
         }
     }
 }

@@ -67,7 +67,7 @@ final class PluginServices: WorkerServices {
             case .error: .error
             }
         log.log(
-            level: level, "\(line)", metadata: ["connection": "\(call.connection)", "trace": "\(call.context.traceID)"])
+            level: severity, "\(line)", metadata: ["connection": "\(call.connection)", "trace": "\(call.context.traceID)"])
     }
 
     func callEnded(_ call: CallIdentity) async { sessions.callEnded(SessionStore.CallKey(call)) }

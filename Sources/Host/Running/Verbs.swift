@@ -447,7 +447,8 @@ struct RevisionChange: Sendable {
 
     static func rollback(_ store: RevisionStore, to wanted: Int?) throws(Problem) -> RevisionChange {
         guard let running = try store.active() else { throw .noActiveRevision() }
-        guard let target = try wanted ?? store.previous() else { throw .noEarlierRevision() }
+        let previous = try store.previous()
+        guard let target = wanted ?? previous else { throw .noEarlierRevision() }
         let earlier = try store.load(target)
         let changes = Difference.between(
             running.draft, earlier.draft, oldConnectors: running.manifest.connectors,

@@ -23,6 +23,14 @@ func text(_ secret: borrowing SecretBytes) -> String { secret.withBytes { String
 
 func bytes(_ secret: borrowing SecretBytes) -> [UInt8] { secret.withBytes { Array($0) } }
 
+/// The length of a secret that may be absent.
+func length(_ secret: consuming SecretBytes?) -> Int? {
+    switch consume secret {
+    case .some(let secret): secret.count
+    case .none: nil
+    }
+}
+
 func hex(_ digits: String) -> [UInt8] { Codec.hexDecoded(Array(digits.utf8))! }
 
 func base64(_ bytes: [UInt8]) -> String {

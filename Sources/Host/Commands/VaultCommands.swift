@@ -65,7 +65,7 @@ extension Session {
     /// Tells a running host that the vault changed; without one there is nobody to tell.
     func vaultChanged() async throws(Problem) {
         do throws(Problem) {
-            _ = try await services.control(root).request("vault.reload", .object([:]))
+            _ = try await services.control(root, terminal).request("vault.reload", .object([:]))
         } catch  where error.code == Problem.hostNotRunning.code {}
     }
 }

@@ -42,7 +42,9 @@ final class HostProcess: Sendable {
     private let services: PluginServices
     private let dispatcher: Dispatcher
     private let inspector: WorkerInspector
-    private let vault: Vault
+    private let vault: CurrentVault
+    private let mask: SecretMask
+    private let terminal: Terminal
     private let lock: RunLock
     private let state: Mutex<State>
     private let ended: Ending
@@ -79,9 +81,9 @@ final class HostProcess: Sendable {
         guard access(worker, X_OK) == 0 else { throw .workerMissing(worker) }
         let inspector = WorkerInspector(executable: worker)
 
-        let vault = try Self.openVault(paths, revision.draft.workspace, terminal)
+        let vault = CurrentVault(try WorkspaceVault.open(paths.root, revision.draft.workspace, terminal))
         let mask = SecretMask()
-        let sealer = try LedgerSealer(paths: paths, vault: vault)
+        let sealer = try LedgerSealer(paths: paths, vault: vault.current)
         let ledger = try Ledger(path: paths.ledger, sealer: sealer)
         let start = try ledger.start()
 
@@ -127,11 +129,13 @@ final class HostProcess: Sendable {
         self.dispatcher = dispatcher
         self.inspector = inspector
         self.vault = vault
+        self.mask = mask
+        self.terminal = terminal
         self.ended = ended
         startedAt = now()
         state = Mutex(State(plan: plan, builder: builder))
 
-        for secret in vault.list() { try mask.add(try vault.read(name: secret.name), name: secret.name) }
+        try learnSecrets()
         prepareWorkers(plan)
         conductor.begin(start, plan: plan)
         if mode == .serve {
@@ -141,21 +145,6 @@ final class HostProcess: Sendable {
                 return try await self.answer(verb, arguments)
             }
             state.withLock { $0.server = server }
-        }
-    }
-
-    private static func openVault(
-        _ paths: WorkspacePaths, _ workspace: WorkspaceFile, _ terminal: Terminal
-    ) throws(Problem) -> Vault {
-        let anchor = FileGenerationAnchor(path: paths.anchor)
-        switch workspace.unlock {
-        case .keyFile(let file):
-            return try Vault.open(
-                path: paths.vault,
-                unlock: .keyFile(path: FileStore.expand(file, in: paths.root), workspace: paths.root), anchor: anchor)
-        case .passphrase:
-            let passphrase = try SecretInput.promptOnce.read(terminal.words("保险库口令", "vault passphrase"), terminal)
-            return try Vault.open(path: paths.vault, unlock: .passphrase(passphrase), anchor: anchor)
         }
     }
 
@@ -170,6 +159,19 @@ final class HostProcess: Sendable {
             libraries[library.id] = path
         }
         return (connectors, libraries)
+    }
+
+    /// Logs mask every value the vault holds.
+    private func learnSecrets() throws(Problem) {
+        let vault = vault.current
+        for secret in vault.list() { try mask.add(try vault.read(name: secret.name), name: secret.name) }
+    }
+
+    /// A command changed the vault file: open it anew. Sessions under changed secrets are other sessions from here on.
+    func reloadVault() throws(Problem) {
+        vault.current = try WorkspaceVault.open(paths.root, workspace, terminal)
+        try learnSecrets()
+        for connection in plan.connections.values { services.set(connection.file.name, site(connection)) }
     }
 
     // MARK: workers
@@ -226,7 +228,7 @@ final class HostProcess: Sendable {
 
     private func site(_ connection: PlannedConnection) -> PluginServices.Site {
         let versions = connection.file.secrets.sorted { $0.key < $1.key }.map {
-            "\($0.value)@\(vault.version(of: $0.value) ?? 0)"
+            "\($0.value)@\(vault.current.version(of: $0.value) ?? 0)"
         }
         return PluginServices.Site(
             connector: connection.file.connector, endpoint: connection.file.endpoint, egress: connection.egress,
@@ -343,6 +345,18 @@ final class Ending: Sendable {
             }
             if let known { continuation.resume(returning: known) }
         }
+    }
+}
+
+/// The vault as it was last opened.
+final class CurrentVault: Sendable {
+    private let held: Mutex<Vault>
+
+    init(_ vault: Vault) { held = Mutex(vault) }
+
+    var current: Vault {
+        get { held.withLock { $0 } }
+        set { held.withLock { $0 = newValue } }
     }
 }
 

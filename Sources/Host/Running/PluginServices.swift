@@ -24,7 +24,7 @@ final class PluginServices: WorkerServices {
     }
 
     private let http: HTTPClient
-    private let vault: Vault
+    private let vault: CurrentVault
     private let ledger: Ledger
     private let sessions: SessionStore
     private let limits: LimitKeeper
@@ -37,7 +37,7 @@ final class PluginServices: WorkerServices {
     private let items = Mutex<[String: ItemID]>([:])
 
     init(
-        http: HTTPClient, vault: Vault, ledger: Ledger, sessions: SessionStore, limits: LimitKeeper, mask: SecretMask,
+        http: HTTPClient, vault: CurrentVault, ledger: Ledger, sessions: SessionStore, limits: LimitKeeper, mask: SecretMask,
         log: Logger, now: @escaping @Sendable () -> Int64, commit: @escaping @Sendable ([Change]) async -> Void
     ) {
         self.http = http
@@ -80,7 +80,7 @@ final class PluginServices: WorkerServices {
         case .http(let request): return await send(request, call, site)
         case .crypto(let request): return crypto(request, site)
         case .secretExists(let name):
-            return .number(site.secrets[name].map { vault.contains($0) } == true ? 1 : 0)
+            return .number(site.secrets[name].map { vault.current.contains($0) } == true ? 1 : 0)
         case .secretReveal:
             return .refused(
                 .denied, "revealing needs the capability `reveal`, which no bundle of this workspace grants")
@@ -89,7 +89,7 @@ final class PluginServices: WorkerServices {
                 return .refused(.denied, "the connection names no such secret")
             }
             do throws(Problem) {
-                _ = try vault.put(name: entry, value: SecretBytes(copying: value))
+                _ = try vault.current.put(name: entry, value: SecretBytes(copying: value))
                 await commit([
                     .audit(
                         actor: "host", action: "secret.replace",
@@ -196,7 +196,7 @@ final class PluginServices: WorkerServices {
     ) throws(Problem) {
         let value = try SecretExpression(expression).evaluate { (name) throws(Problem) -> SecretBytes in
             guard let entry = site.secrets[name] else { throw Problem.secretNotNamed(name) }
-            return try vault.read(name: entry)
+            return try vault.current.read(name: entry)
         }
         value.withBytes(lend)
     }
@@ -221,7 +221,7 @@ final class PluginServices: WorkerServices {
                     sortSegments: request.sortSegments, noPadding: request.noPadding)
             ) { (name) throws(Problem) -> SecretBytes in
                 guard let entry = site.secrets[name] else { throw Problem.secretNotNamed(name) }
-                return try vault.read(name: entry)
+                return try vault.current.read(name: entry)
             }
             return request.operation == .verify ? .done : .bytes(result)
         } catch {

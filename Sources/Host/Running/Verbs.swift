@@ -19,6 +19,9 @@ extension HostProcess: HostControl {
         case "flow.resume": return try await pauseFlow(arguments, false)
         case "flow.run": return try await runFlow(arguments)
         case "flow.try": return try await tryFlow(arguments)
+        case "vault.reload":
+            try reloadVault()
+            return [:]
         case "ledger.list": return try await list(arguments)
         case "ledger.show": return try await show(arguments)
         case "ledger.retry": return try await retry(arguments)
@@ -474,6 +477,7 @@ struct WorkspaceControl: HostControl {
     func request(_ verb: String, _ arguments: JSON) async throws(Problem) -> JSON {
         let client = ControlClient(path: WorkspacePaths(root: root).socket)
         if client.isAlive() { return try await client.request(verb, arguments) }
+        if verb == "vault.reload" { throw .hostNotRunning }
         if verb == "apply" || verb == "rollback" { return try await withoutLedger(verb, arguments) }
         let process = try await HostProcess.start(root, mode: .command, terminal: terminal, log: HostLog.quiet)
         do throws(Problem) {

@@ -264,7 +264,7 @@ struct ConductorLoop {
             let id = nextItem
             nextItem += 1
             // A form that must not be sent (the document changed after its effect) has no key to send under.
-            var key: String? = try idempotencyKey(flow, received.id, form.ordinal)
+            var key: String? = idempotencyKey(flow, received.id, form.ordinal)
             if case .effect = prior { key = nil }
             let origin = ItemOrigin(
                 id: id, inbox: inbox.id, flow: flow.id, lane: flow.lane, document: flow.file.to.document,
@@ -294,9 +294,9 @@ struct ConductorLoop {
 
     private func idempotencyKey(
         _ flow: PlannedFlow, _ document: String, _ ordinal: Int
-    ) throws(Problem) -> String {
+    ) -> String {
         let tenant = plan.connections[flow.file.from.connection]?.tenant ?? ""
-        return try IdempotencyKey.make(parts: [flow.file.id, tenant, document, flow.file.to.document, "\(ordinal)"])
+        return IdempotencyKey.make(parts: [flow.file.id, tenant, document, flow.file.to.document, "\(ordinal)"])
     }
 
     /// Maps an item again under the running revision. One whose effect is half there keeps its bytes.
@@ -350,10 +350,8 @@ struct ConductorLoop {
     private mutating func writeBack(
         _ back: PlannedWriteBack, _ flow: PlannedFlow, _ origin: ItemOrigin, _ number: String
     ) {
-        guard let source = try? ledger.payload(inbox: origin.inbox),
-            let key = try? IdempotencyKey.make(
-                parts: [flow.file.id, source.document, back.document, "\(origin.ordinal)"])
-        else { return }
+        guard let source = try? ledger.payload(inbox: origin.inbox) else { return }
+        let key = IdempotencyKey.make(parts: [flow.file.id, source.document, back.document, "\(origin.ordinal)"])
         let id = nextItem
         nextItem += 1
         let document: JSON = [

@@ -104,7 +104,7 @@ final class HostProcess: Sendable {
         let limits = LimitKeeper(
             now: now, pay: { bucket, at, calls in await commit([.limitBlock(bucket: bucket, from: at, calls: calls)]) },
             paid: { bucket, from in (try? ledger.limitBlocks(bucket: bucket, from: from)) ?? [] })
-        let http = HTTPClient()
+        let http = try HTTPClient()
         let services = PluginServices(
             http: http, vault: vault, ledger: ledger, sessions: sessions, limits: limits, mask: mask, log: log,
             now: now,
@@ -388,7 +388,7 @@ struct LedgerSealer: PayloadSealing {
     func open(_ sealed: [UInt8], context: String) throws -> [UInt8] {
         try sealer.open(sealed, aad: Array(context.utf8))
     }
-    func keyedHash(_ bytes: [UInt8]) throws -> [UInt8] { try sealer.keyedHash(bytes) }
+    func keyedHash(_ bytes: [UInt8]) throws -> [UInt8] { sealer.keyedHash(bytes) }
 }
 
 extension Problem {

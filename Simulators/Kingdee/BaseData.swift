@@ -1,0 +1,147 @@
+/// One row of base data (基础资料): an account, a department, a customer …
+struct BaseRecord: Sendable {
+    let id: Int64
+    let number: String
+    var name: String
+    /// C = audited; a record that is not audited may not be used by a bill.
+    var documentStatus: String = "C"
+    /// 禁用.
+    var isForbidden = false
+    var modified: Moment
+    /// Further columns by field key, for example `FISDETAIL` of an account.
+    var attributes: [String: Cell] = [:]
+    /// Dimension keys (`FFLEX5` …) an account demands of every line, and those it takes when given.
+    var requiredDimensions: [String] = []
+    var optionalDimensions: [String] = []
+}
+
+/// All rows of one base data form.
+struct BaseTable: Sendable {
+    private(set) var records: [BaseRecord] = []
+    private var positions: [String: Int] = [:]
+
+    init(_ records: [BaseRecord]) {
+        self.records = records
+        for (position, record) in records.enumerated() { positions[record.number] = position }
+    }
+
+    subscript(number: String) -> BaseRecord? {
+        get { positions[number].map { records[$0] } }
+        set {
+            guard let newValue, let position = positions[number] else { return }
+            records[position] = newValue
+        }
+    }
+
+    subscript(id id: Int64) -> BaseRecord? { records.first { $0.id == id } }
+}
+
+/// The accounting dimensions of this tenant: key of the flex field → form that holds its codes.
+/// The keys are those most tenants have; every tenant may differ.
+enum Dimension {
+    static let forms: [(key: String, form: String, title: String)] = [
+        ("FFLEX4", "BD_Supplier", "供应商"), ("FFLEX5", "BD_Department", "部门"), ("FFLEX6", "BD_Customer", "客户"),
+        ("FFLEX7", "BD_Empinfo", "员工"), ("FFLEX9", "BD_Expense", "费用项目"),
+    ]
+    static func title(_ key: String) -> String { forms.first { $0.key == key }?.title ?? key }
+    static func form(_ key: String) -> String? { forms.first { $0.key == key }?.form }
+}
+
+/// The company the simulator starts with: one book, a chart of accounts, a few departments, people and partners.
+enum SampleCompany {
+    static let bookNumber = "001"
+    static let baseCurrency = "PRE001"
+
+    static func tables(at moment: Moment) -> [String: BaseTable] {
+        var tables: [String: BaseTable] = [:]
+        func add(_ form: String, from first: Int64, _ rows: [(String, String)], status: String = "C") {
+            tables[form] = BaseTable(
+                rows.enumerated().map {
+                    BaseRecord(
+                        id: first + Int64($0.offset), number: $0.element.0, name: $0.element.1, documentStatus: status,
+                        modified: moment)
+                })
+        }
+        tables["BD_Account"] = BaseTable(accounts(at: moment))
+        add("BD_AccountBook", from: 100_001, [(bookNumber, "示例科技主账簿"), ("002", "示例科技管理账簿")])
+        add("BD_Currency", from: 1, [("PRE001", "人民币"), ("PRE002", "香港元"), ("PRE007", "美元")])
+        add("BD_RateType", from: 1, [("HLTX01_SYS", "固定汇率"), ("HLTX02_SYS", "即期汇率")])
+        add("BD_VoucherGroup", from: 1, [("PRE001", "记"), ("PRE002", "收"), ("PRE003", "付"), ("PRE004", "转")])
+        add(
+            "BD_Department", from: 100_101,
+            [
+                ("BM001", "总经办"), ("BM002", "销售部"), ("BM003", "研发部"), ("BM004", "财务部"), ("BM005", "人事行政部"),
+                ("BM006", "采购部"), ("BM007", "仓储部"), ("BM008", "旧市场部"),
+            ])
+        tables["BD_Department"]?["BM008"]?.isForbidden = true
+        add(
+            "BD_Empinfo", from: 100_201,
+            [("E001", "张三"), ("E002", "李四"), ("E003", "王五"), ("E004", "赵六"), ("E005", "孙七"), ("E006", "周八")])
+        add(
+            "BD_Customer", from: 100_301,
+            [("CUST0001", "华北贸易有限公司"), ("CUST0002", "江南制造有限公司"), ("CUST0003", "西部物流有限公司")])
+        add(
+            "BD_Supplier", from: 100_401,
+            [("VEN00001", "蓝天航空票务"), ("VEN00002", "绿洲办公用品"), ("VEN00003", "远山酒店")])
+        add(
+            "BD_Expense", from: 100_501,
+            [("CI001", "差旅费"), ("CI002", "业务招待费"), ("CI003", "交通费"), ("CI004", "办公费"), ("CI005", "通讯费")])
+        return tables
+    }
+
+    private static func accounts(at moment: Moment) -> [BaseRecord] {
+        let employee = ["FFLEX7"]
+        let department = ["FFLEX5"]
+        let expenseOptions = ["FFLEX7", "FFLEX9"]
+        // number, name, direction (1 debit, -1 credit), required dimensions, optional dimensions
+        let rows: [(String, String, Int64, [String], [String])] = [
+            ("1001", "库存现金", 1, [], []),
+            ("1002", "银行存款", 1, [], []),
+            ("1002.01", "银行存款_基本户", 1, [], []),
+            ("1002.02", "银行存款_一般户", 1, [], []),
+            ("1122", "应收账款", 1, ["FFLEX6"], []),
+            ("1123", "预付账款", 1, ["FFLEX4"], []),
+            ("1221", "其他应收款", 1, employee, []),
+            ("1405", "库存商品", 1, [], []),
+            ("1601", "固定资产", 1, [], []),
+            ("2202", "应付账款", -1, ["FFLEX4"], []),
+            ("2203", "预收账款", -1, ["FFLEX6"], []),
+            ("2211", "应付职工薪酬", -1, [], []),
+            ("2221", "应交税费", -1, [], []),
+            ("2221.01", "应交税费_应交增值税", -1, [], []),
+            ("2221.01.01", "应交税费_应交增值税_进项税额", 1, [], []),
+            ("2221.01.02", "应交税费_应交增值税_销项税额", -1, [], []),
+            ("2241", "其他应付款", -1, employee, []),
+            ("2242", "已停用往来", -1, [], []),
+            ("4001", "实收资本", -1, [], []),
+            ("6001", "主营业务收入", -1, [], ["FFLEX6"]),
+            ("6401", "主营业务成本", 1, [], []),
+            ("6601", "销售费用", 1, [], []),
+            ("6601.01", "销售费用_差旅费", 1, department, expenseOptions),
+            ("6601.02", "销售费用_业务招待费", 1, department, expenseOptions),
+            ("6601.03", "销售费用_交通费", 1, department, expenseOptions),
+            ("6601.04", "销售费用_办公费", 1, department, expenseOptions),
+            ("6601.05", "销售费用_通讯费", 1, department, expenseOptions),
+            ("6601.06", "销售费用_其他", 1, department, expenseOptions),
+            ("6602", "管理费用", 1, [], []),
+            ("6602.01", "管理费用_差旅费", 1, department, expenseOptions),
+            ("6602.02", "管理费用_业务招待费", 1, department, expenseOptions),
+            ("6602.03", "管理费用_交通费", 1, department, expenseOptions),
+            ("6602.04", "管理费用_办公费", 1, department, expenseOptions),
+            ("6602.05", "管理费用_通讯费", 1, department, expenseOptions),
+            ("6602.06", "管理费用_其他", 1, department, expenseOptions),
+            ("6603", "财务费用", 1, [], []),
+        ]
+        let parents: Set<String> = ["1002", "2221", "2221.01", "6601", "6602"]
+        let disabled = "2242"
+        return rows.enumerated().map { offset, row in
+            var record = BaseRecord(
+                id: 4001 + Int64(offset), number: row.0, name: row.1, modified: moment,
+                attributes: [
+                    "FISDETAIL": .text(parents.contains(row.0) ? "0" : "1"), "FDC": .integer(row.2),
+                ], requiredDimensions: row.3, optionalDimensions: row.4)
+            record.isForbidden = row.0 == disabled
+            return record
+        }
+    }
+}

@@ -1,0 +1,23 @@
+/// The vendor's own figures where they are public, ours where they are not.
+enum Limits {
+    /// Rows of one query: the vendor's documented ceiling; more is cut without a word.
+    static let queryRows = 2000
+    /// Seconds an idle session lives: 20 minutes sliding, documented.
+    static let sessionSeconds = 1200
+    /// Digits of a number: the vendor's columns are decimal(23,10), so more can only be a mistake.
+    static let amountDigits = 18
+    /// Digits after the point of an amount of money in yuan.
+    static let moneyPlaces = 2
+    /// Characters of a line's summary (摘要) column.
+    static let explanationCharacters = 255
+    /// Characters of the caller-owned text field of the voucher.
+    static let externalIDCharacters = 100
+    /// Entries of the operation trail kept: newest win, a long demo must not grow without end.
+    static let trailEntries = 10_000
+    /// Milliseconds the "repeated package" check remembers: the vendor's span is undocumented.
+    static let repeatedPackageMilliseconds: Int64 = 600_000
+    /// Depth of parentheses in a filter: a recursion guard.
+    static let filterDepth = 32
+    /// Bytes of a filter text.
+    static let filterBytes = 20_000
+}

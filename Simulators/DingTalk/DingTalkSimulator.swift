@@ -322,7 +322,7 @@ public final class DingTalkSimulator: Simulator {
         } else {
             data["text"] = ["content": .string(group ? " " + text : text)]
         }
-        await hub.push(callback: "/v1.0/im/bot/messages/get", id: message, data: data)
+        await hub.push(callback: "/v1.0/im/bot/messages/get", id: message, data: data, charged: !spent)
         return .json(["msgId": .string(message)])
     }
 

@@ -84,6 +84,7 @@ public final class SimulatorServer: Sendable {
                 let (messages, feed) = AsyncStream<SimSocketMessage>.makeStream()
                 return channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandlers([
+                        MaskHandler(),
                         NIOWebSocketFrameAggregator(
                             minNonFinalFragmentSize: 0, maxAccumulatedFrameCount: KitLimits.socketFragments,
                             maxAccumulatedFrameSize: KitLimits.socketMessage),
@@ -281,7 +282,11 @@ private final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler 
         }
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A refused upgrade is no broken connection: the request comes through as a plain one.
+        if error is NIOWebSocketUpgradeError { return }
+        context.close(promise: nil)
+    }
 }
 
 extension Channel {

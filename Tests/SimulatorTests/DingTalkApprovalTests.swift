@@ -89,7 +89,8 @@ struct DingTalkApprovalTests {
         var mark = 0
         var pages = 0
         while true {
-            let result = await ding.new("POST", Self.list, ding.query { $0["nextToken"] = SimJSON(mark) }).json["result"]
+            let result = await ding.new("POST", Self.list, ding.query { $0["nextToken"] = SimJSON(mark) }).json[
+                "result"]
             got += result?["list"]?.array?.compactMap(\.string) ?? []
             pages += 1
             guard let next = result?["nextToken"] else { break }
@@ -291,7 +292,8 @@ struct DingTalkApprovalTests {
             await ding.new("POST", path, ["processInstanceId": .string(id), "fileId": "1"]).code == "invalidParameter")
         #expect(
             await ding.new("POST", path, ["processInstanceId": "x", "fileId": "1"]).code == "processInstanceNotExist")
-        let answer = await ding.new("POST", path, ["processInstanceId": .string(id), "fileId": file["fileId"] ?? .null])
+        let answer = await ding.new(
+            "POST", path, ["processInstanceId": .string(id), "fileId": file["fileId"] ?? .null])
         let address = try #require(answer.json["result"]?["downloadUri"]?.string)
         let bytes = await ding.ask("GET", address).bytes
         #expect("\(bytes.count)" == file["fileSize"]?.string)

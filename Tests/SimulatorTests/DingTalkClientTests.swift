@@ -62,9 +62,12 @@ private func lines(of pipe: Pipe) -> AsyncStream<String> {
 
 @Suite("DingTalk: the vendor's own clients work against the simulator", .disabled(if: VendorClients.skipped))
 struct DingTalkClientTests {
-    @Test("OpenAPI client: tokens, ids page by page, detail, comment, schema, templates, error codes", .timeLimit(.minutes(2)))
+    @Test(
+        "OpenAPI client: tokens, ids page by page, detail, comment, schema, templates, error codes",
+        .timeLimit(.minutes(2)))
     func openAPI() async throws {
-        let simulator = try DingTalkSimulator(options: SimulatorOptions(settings: ["approvals": "25", "rejected": "2"]))
+        let simulator = try DingTalkSimulator(
+            options: SimulatorOptions(settings: ["approvals": "25", "rejected": "2"]))
         try await withServer(simulator) { (_, client) async throws in
             let (process, output) = try VendorClients.start(
                 "dingtalk_openapi.py", [client.base, DingTalk.key, DingTalk.secret, DingTalk.corp])

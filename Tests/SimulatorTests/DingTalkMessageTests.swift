@@ -58,8 +58,10 @@ struct DingTalkContactTests {
 @Suite("DingTalk: custom robot")
 struct DingTalkRobotTests {
     private static let secret = "SEC0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-    private static let robot = "/robot/send?access_token=5f2d0c7a9b8e4d3c2b1a0f9e8d7c6b5a4f3e2d1c0b9a8f7e6d5c4b3a29181706"
-    private static let worded = "/robot/send?access_token=1111111122222222333333334444444455555555666666667777777788888888"
+    private static let robot =
+        "/robot/send?access_token=5f2d0c7a9b8e4d3c2b1a0f9e8d7c6b5a4f3e2d1c0b9a8f7e6d5c4b3a29181706"
+    private static let worded =
+        "/robot/send?access_token=1111111122222222333333334444444455555555666666667777777788888888"
     /// The signature of the specification's vector: this secret at 1767225600000, which is when the clock starts.
     private static let signed = "&timestamp=1767225600000&sign=i2c5tiV6h%2F3SNAw2dFLqlaqeECJxGo%2F5aOpgXbGdttM%3D"
 
@@ -102,7 +104,8 @@ struct DingTalkRobotTests {
             (Self.worded, ["msgtype": "song"], [("Content-Type", "application/json")], 400_105),
             (Self.worded, ["msgtype": "markdown"], [("Content-Type", "application/json")], 40_035),
             (
-                Self.worded, ["msgtype": "markdown", "markdown": ["text": "日报"]], [("Content-Type", "application/json")],
+                Self.worded, ["msgtype": "markdown", "markdown": ["text": "日报"]],
+                [("Content-Type", "application/json")],
                 40_035
             ),
             (Self.worded, nil, [("Content-Type", "application/json")], 40_035),

@@ -102,7 +102,8 @@ struct DingTalkStreamTests {
         }
     }
 
-    @Test("an event has the documented frame: strings in headers, the body as JSON inside text, no result but at finish")
+    @Test(
+        "an event has the documented frame: strings in headers, the body as JSON inside text, no result but at finish")
     func frame() async throws {
         try await withStream { (stream) async throws in
             let socket = try await stream.connect()
@@ -210,7 +211,8 @@ struct DingTalkStreamTests {
     func subscription() async throws {
         try await withStream { (stream) async throws in
             let answer = try await stream.register(
-                Stream.registration([["type": "CALLBACK", "topic": "/v1.0/im/bot/messages/get"]])).json
+                Stream.registration([["type": "CALLBACK", "topic": "/v1.0/im/bot/messages/get"]])
+            ).json
             let socket = try await SocketClient.open(
                 "\(answer["endpoint"]?.string ?? "")?ticket=\(answer["ticket"]?.string ?? "")")
             while await stream.books()["opened"]?.int == 0 { await Task.yield() }

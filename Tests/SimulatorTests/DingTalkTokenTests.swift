@@ -229,6 +229,21 @@ struct DingTalkLimitTests {
             #expect(try await user().json["status"]?.int == 1111)
             server.faults.add(Fault(kind: .vendor("quota"), times: 1))
             #expect(try await user().json["sub_code"]?.string == "90020")
+            let errors: [(String, Int, String?)] = [
+                ("IpNotInWhiteList", 400, "IpNotInWhiteList"), ("ServiceUnavailable", 503, "ServiceUnavailable"),
+                ("Forbidden.AccessDenied.QpsLimitForApi", 403, "Forbidden.AccessDenied.QpsLimitForApi"),
+                ("server.error", 500, "server.error"),
+            ]
+            for (code, status, shown) in errors {
+                server.faults.add(Fault(kind: .vendor("error:\(code)"), times: 1))
+                let answer = try await detail()
+                #expect(answer.status == status)
+                #expect(answer.code == shown)
+            }
+            server.faults.add(Fault(kind: .vendor("error:90002"), times: 1))
+            #expect(try await user().errcode == 90002)
+            server.faults.add(Fault(kind: .vendor("error:88/60020"), times: 1))
+            #expect(try await user().json["sub_code"] == "60020")
             server.faults.add(Fault(match: "robot.send", kind: .rateLimit, times: 1))
             #expect(try await client.ask("POST", "/robot/send?access_token=x", [:]).errcode == 410_100)
             server.faults.add(Fault(match: "contact.user", kind: .expireTokens, times: 1))

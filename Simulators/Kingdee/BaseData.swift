@@ -10,7 +10,7 @@ struct BaseRecord: Sendable {
     var modified: Moment
     /// Further columns by field key, for example `FISDETAIL` of an account.
     var attributes: [String: Cell] = [:]
-    /// Dimension keys (`FFLEX5` …) an account demands of every line, and those it takes when given.
+    /// Forms of the dimensions an account demands of every line, and of those it takes when given.
     var requiredDimensions: [String] = []
     var optionalDimensions: [String] = []
 }
@@ -36,20 +36,26 @@ struct BaseTable: Sendable {
     subscript(id id: Int64) -> BaseRecord? { records.first { $0.id == id } }
 }
 
-/// The accounting dimensions of this tenant: key of the flex field → form that holds its codes.
-/// The keys are those most tenants have; every tenant may differ.
-enum Dimension {
-    static let forms: [(key: String, form: String, title: String)] = [
-        ("FFLEX4", "BD_Supplier", "供应商"), ("FFLEX5", "BD_Department", "部门"), ("FFLEX6", "BD_Customer", "客户"),
-        ("FFLEX7", "BD_Empinfo", "员工"), ("FFLEX9", "BD_Expense", "费用项目"),
+/// One accounting dimension (核算维度) of this tenant: the key of its flex field, the form that holds its codes.
+struct Dimension: Sendable, Hashable {
+    let key: String
+    let form: String
+    let title: String
+
+    /// The keys most tenants have; every tenant may differ [DOC].
+    static let usual = [
+        Dimension(key: "FFLEX4", form: "BD_Supplier", title: "供应商"),
+        Dimension(key: "FFLEX5", form: "BD_Department", title: "部门"),
+        Dimension(key: "FFLEX6", form: "BD_Customer", title: "客户"),
+        Dimension(key: "FFLEX7", form: "BD_Empinfo", title: "员工"),
+        Dimension(key: "FFLEX9", form: "BD_Expense", title: "费用项目"),
     ]
-    static func title(_ key: String) -> String { forms.first { $0.key == key }?.title ?? key }
-    static func form(_ key: String) -> String? { forms.first { $0.key == key }?.form }
 }
 
 /// The company the simulator starts with: one book, a chart of accounts, a few departments, people and partners.
 enum SampleCompany {
     static let bookNumber = "001"
+    /// 人民币: lines in a book of this currency may leave currency and rate out [DOC].
     static let baseCurrency = "PRE001"
 
     static func tables(at moment: Moment) -> [String: BaseTable] {
@@ -63,7 +69,9 @@ enum SampleCompany {
                 })
         }
         tables["BD_Account"] = BaseTable(accounts(at: moment))
-        add("BD_AccountBook", from: 100_001, [(bookNumber, "示例科技主账簿"), ("002", "示例科技管理账簿")])
+        add("BD_AccountBook", from: 100_001, [(bookNumber, "示例科技主账簿"), ("002", "示例科技香港账簿")])
+        tables["BD_AccountBook"]?[bookNumber]?.attributes["FCURRENCY"] = .text(baseCurrency)
+        tables["BD_AccountBook"]?["002"]?.attributes["FCURRENCY"] = .text("PRE002")
         add("BD_Currency", from: 1, [("PRE001", "人民币"), ("PRE002", "香港元"), ("PRE007", "美元")])
         add("BD_RateType", from: 1, [("HLTX01_SYS", "固定汇率"), ("HLTX02_SYS", "即期汇率")])
         add("BD_VoucherGroup", from: 1, [("PRE001", "记"), ("PRE002", "收"), ("PRE003", "付"), ("PRE004", "转")])
@@ -90,22 +98,22 @@ enum SampleCompany {
     }
 
     private static func accounts(at moment: Moment) -> [BaseRecord] {
-        let employee = ["FFLEX7"]
-        let department = ["FFLEX5"]
-        let expenseOptions = ["FFLEX7", "FFLEX9"]
+        let employee = ["BD_Empinfo"]
+        let department = ["BD_Department"]
+        let expenseOptions = ["BD_Empinfo", "BD_Expense"]
         // number, name, direction (1 debit, -1 credit), required dimensions, optional dimensions
         let rows: [(String, String, Int64, [String], [String])] = [
             ("1001", "库存现金", 1, [], []),
             ("1002", "银行存款", 1, [], []),
             ("1002.01", "银行存款_基本户", 1, [], []),
             ("1002.02", "银行存款_一般户", 1, [], []),
-            ("1122", "应收账款", 1, ["FFLEX6"], []),
-            ("1123", "预付账款", 1, ["FFLEX4"], []),
+            ("1122", "应收账款", 1, ["BD_Customer"], []),
+            ("1123", "预付账款", 1, ["BD_Supplier"], []),
             ("1221", "其他应收款", 1, employee, []),
             ("1405", "库存商品", 1, [], []),
             ("1601", "固定资产", 1, [], []),
-            ("2202", "应付账款", -1, ["FFLEX4"], []),
-            ("2203", "预收账款", -1, ["FFLEX6"], []),
+            ("2202", "应付账款", -1, ["BD_Supplier"], []),
+            ("2203", "预收账款", -1, ["BD_Customer"], []),
             ("2211", "应付职工薪酬", -1, [], []),
             ("2221", "应交税费", -1, [], []),
             ("2221.01", "应交税费_应交增值税", -1, [], []),
@@ -114,7 +122,7 @@ enum SampleCompany {
             ("2241", "其他应付款", -1, employee, []),
             ("2242", "已停用往来", -1, [], []),
             ("4001", "实收资本", -1, [], []),
-            ("6001", "主营业务收入", -1, [], ["FFLEX6"]),
+            ("6001", "主营业务收入", -1, [], ["BD_Customer"]),
             ("6401", "主营业务成本", 1, [], []),
             ("6601", "销售费用", 1, [], []),
             ("6601.01", "销售费用_差旅费", 1, department, expenseOptions),

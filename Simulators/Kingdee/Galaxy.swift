@@ -8,15 +8,16 @@ struct Galaxy: Sendable {
     var books: Books
     /// Users whose login ends in another LoginResultType than 1.
     var loginResults: [String: Int] = [:]
-    private var recentCalls: [Int64] = []
-    /// Results of calls begun with BeginQueryImpl, by task id.
+    private(set) var load = Load()
+    /// Results of calls begun with BeginQueryImpl, by task id; the order tells the oldest.
     private var tasks: [String: Reply] = [:]
+    private var taskOrder: [String] = []
     private var random: SeededGenerator
 
     init(options: Options, seed: UInt64, now: Int64) {
         self.options = options
         sessions = Sessions(seed: seed)
-        books = Books(at: now)
+        books = Books(dimensions: options.dimensions, at: now)
         random = SeededGenerator(seed: seed ^ 0x5a5a)
     }
 
@@ -32,7 +33,7 @@ struct Galaxy: Sendable {
             }
         }
         do throws(Refusal) {
-            try checkRate(at: now)
+            try load.count(at: now, options)
             if !options.licensed { throw Refusal.licence }
             let arguments = try Arguments(body: request.body, contentType: request.header("content-type"))
             if name == "queryasyncresult" { return (try asyncResult(arguments), caller) }
@@ -45,6 +46,8 @@ struct Galaxy: Sendable {
             if arguments.text("beginmethod", at: .max)?.lowercased() == "beginqueryimpl" {
                 let task = random.hex(32)
                 tasks[task] = reply
+                taskOrder.append(task)
+                if taskOrder.count > Limits.keptSessions { tasks[taskOrder.removeFirst()] = nil }
                 return (.json(["TaskId": .string(task), "Status": 0, "Result": nil]), caller)
             }
             return (reply, caller)
@@ -59,12 +62,8 @@ struct Galaxy: Sendable {
         return .json(operation == "executebillquery" ? [[json]] : json)
     }
 
-    private mutating func checkRate(at now: Int64) throws(Refusal) {
-        guard options.callLimit > 0 else { return }
-        recentCalls.removeAll { now - $0 >= Int64(options.callWindowMilliseconds) }
-        guard recentCalls.count < options.callLimit else { throw .callLimit }
-        recentCalls.append(now)
-    }
+    mutating func enterCall() { load.enter() }
+    mutating func leaveCall() { load.leave() }
 
     private mutating func asyncResult(_ arguments: Arguments) throws(Refusal) -> Reply {
         let info = arguments.value("queryInfo", at: 0)
@@ -193,8 +192,7 @@ extension Galaxy {
         }
         var effective = model
         if let existing, !save.updatedFields.isEmpty { effective = Self.merged(model, into: existing, save, options) }
-        var reader = VoucherReader(books: books, options: options, save: save, existing: existing)
-        var voucher = try reader.read(effective, user: user, now: Moment(milliseconds: now))
+        var voucher = try read(effective, save, over: existing, user: user, at: now)
         if voucher.id == 0 { voucher.id = books.newVoucherID() }
         if voucher.billNumber.isEmpty { voucher.billNumber = books.newBillNumber() }
         let known = Set(existing?.lines.map(\.id) ?? [])
@@ -218,6 +216,14 @@ extension Galaxy {
             }
         }
         return voucher
+    }
+
+    /// Its own function, so that the reader's hold on the books ends before they change.
+    private func read(
+        _ model: SimJSON, _ save: SaveOptions, over existing: Voucher?, user: String, at now: Int64
+    ) throws(Refusal) -> Voucher {
+        var reader = VoucherReader(books: books, options: options, save: save, existing: existing)
+        return try reader.read(model, user: user, now: Moment(milliseconds: now))
     }
 
     private func existingVoucher(_ key: SimJSON?) throws(Refusal) -> Voucher? {
@@ -415,7 +421,7 @@ extension Galaxy {
                     var json = properties(form, .voucher(voucher, line: line), entry: true)
                     var dimensions: SimJSON = [:]
                     for value in line.dimensions {
-                        dimensions[value.key] = reference(value.code, of: Dimension.form(value.key) ?? "")
+                        dimensions[value.key] = reference(value.code, of: value.dimension.form)
                     }
                     json["DetailID"] = dimensions
                     return json

@@ -2,6 +2,12 @@
 enum Limits {
     /// Rows of one query: the vendor's documented ceiling; more is cut without a word.
     static let queryRows = 2000
+    /// Base data fields of one query: the vendor asks for fewer than 30.
+    static let baseDataFields = 29
+    /// Rows a tenant may raise the ceiling of a query to.
+    static let mostQueryRows = 10_000
+    /// Sessions, and results of asynchronous calls, kept before dead ones are swept: bounds a soak.
+    static let keptSessions = 1000
     /// Seconds an idle session lives: 20 minutes sliding, documented.
     static let sessionSeconds = 1200
     /// Digits of a number: the vendor's columns are decimal(23,10), so more can only be a mistake.

@@ -3,8 +3,8 @@ struct BaseRecord: Sendable {
     let id: Int64
     let number: String
     var name: String
-    /// C = audited; a record that is not audited may not be used by a bill.
-    var documentStatus: String = "C"
+    /// A record that is not audited may not be used by a bill.
+    var status = BillStatus.audited
     /// 禁用.
     var isForbidden = false
     var modified: Moment
@@ -19,10 +19,12 @@ struct BaseRecord: Sendable {
 struct BaseTable: Sendable {
     private(set) var records: [BaseRecord] = []
     private var positions: [String: Int] = [:]
+    private var highestID: Int64 = 0
 
     init(_ records: [BaseRecord]) {
         self.records = records
         for (position, record) in records.enumerated() { positions[record.number] = position }
+        highestID = records.map(\.id).max() ?? 0
     }
 
     subscript(number: String) -> BaseRecord? {
@@ -30,6 +32,37 @@ struct BaseTable: Sendable {
         set {
             guard let newValue, let position = positions[number] else { return }
             records[position] = newValue
+        }
+    }
+
+    /// Enters a record, in place of the one with its number if there is one.
+    mutating func put(_ record: BaseRecord) {
+        if let position = positions[record.number] {
+            records[position] = record
+        } else {
+            positions[record.number] = records.count
+            records.append(record)
+        }
+        highestID = max(highestID, record.id)
+    }
+
+    mutating func remove(_ number: String) {
+        records.removeAll { $0.number == number }
+        positions = [:]
+        for (position, record) in records.enumerated() { positions[record.number] = position }
+    }
+
+    /// An id no record ever had.
+    var nextID: Int64 { highestID + 1 }
+
+    /// The next free automatic number, four digits at least.
+    func nextNumber(prefix: String) -> String {
+        var next = records.count + 1
+        while true {
+            let digits = String(next)
+            let number = prefix + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+            if positions[number] == nil { return number }
+            next += 1
         }
     }
 
@@ -60,18 +93,18 @@ enum SampleCompany {
 
     static func tables(at moment: Moment) -> [String: BaseTable] {
         var tables: [String: BaseTable] = [:]
-        func add(_ form: String, from first: Int64, _ rows: [(String, String)], status: String = "C") {
+        func add(_ form: String, from first: Int64, _ rows: [(String, String)]) {
             tables[form] = BaseTable(
                 rows.enumerated().map {
                     BaseRecord(
-                        id: first + Int64($0.offset), number: $0.element.0, name: $0.element.1, documentStatus: status,
-                        modified: moment)
+                        id: first + Int64($0.offset), number: $0.element.0, name: $0.element.1, modified: moment)
                 })
         }
         tables["BD_Account"] = BaseTable(accounts(at: moment))
         add("BD_AccountBook", from: 100_001, [(bookNumber, "示例科技主账簿"), ("002", "示例科技香港账簿")])
         tables["BD_AccountBook"]?[bookNumber]?.attributes["FCURRENCY"] = .text(baseCurrency)
         tables["BD_AccountBook"]?["002"]?.attributes["FCURRENCY"] = .text("PRE002")
+        add("ORG_Organizations", from: 1, [("100", "示例科技"), ("101", "示例科技上海分公司")])
         add("BD_Currency", from: 1, [("PRE001", "人民币"), ("PRE002", "香港元"), ("PRE007", "美元")])
         add("BD_RateType", from: 1, [("HLTX01_SYS", "固定汇率"), ("HLTX02_SYS", "即期汇率")])
         add("BD_VoucherGroup", from: 1, [("PRE001", "记"), ("PRE002", "收"), ("PRE003", "付"), ("PRE004", "转")])
@@ -91,6 +124,11 @@ enum SampleCompany {
         add(
             "BD_Supplier", from: 100_401,
             [("VEN00001", "蓝天航空票务"), ("VEN00002", "绿洲办公用品"), ("VEN00003", "远山酒店")])
+        for form in Form.writable.keys {
+            for number in tables[form]?.records.map(\.number) ?? [] {
+                for (key, _) in Form.organizationFields { tables[form]?[number]?.attributes[key] = .text("100") }
+            }
+        }
         add(
             "BD_Expense", from: 100_501,
             [("CI001", "差旅费"), ("CI002", "业务招待费"), ("CI003", "交通费"), ("CI004", "办公费"), ("CI005", "通讯费")])

@@ -18,6 +18,8 @@ enum Limits {
     static let explanationCharacters = 255
     /// Characters of the caller-owned text field of the voucher.
     static let externalIDCharacters = 100
+    /// Characters of a customer's or supplier's text columns.
+    static let textCharacters = 255
     /// Entries of the operation trail kept: newest win, a long demo must not grow without end.
     static let trailEntries = 10_000
     /// Milliseconds the "repeated package" check remembers: the vendor's span is undocumented.

@@ -165,7 +165,7 @@ extension Books {
         case nil: pick = { .integer($0.id) }
         case "fnumber": pick = { .text($0.number) }
         case "fname": pick = { .text($0.name) }
-        case "fdocumentstatus": pick = { .text($0.documentStatus) }
+        case "fdocumentstatus": pick = { .text($0.status.rawValue) }
         default: return nil
         }
         let isID = path.isEmpty

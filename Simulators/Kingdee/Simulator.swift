@@ -1,7 +1,7 @@
 import SimulatorKit
 import Synchronization
 
-/// Kingdee Galaxy 云星空 as a client sees it: one company with one open book, every operation at
+/// Kingdee Galaxy 云星空 as a client sees it: one company with two books, every operation at
 /// `{server}/k3cloud/….common.kdsvc`, strict where the vendor is strict and silent where it is silent.
 ///
 /// Settings (`--set kingdee.NAME=VALUE`; all but `dimensions` also by `POST /_sim/options`, which GET shows):
@@ -12,14 +12,15 @@ import Synchronization
 /// - limits: `call_limit` in `call_window_ms`, `max_in_flight`, `work_ms`, `licensed`, `denied` (`audit,gl_voucher.save`);
 /// - tenant: `ext_field` (empty: none), `dimensions` (`BD_Department:FF100001,…`), `workflow`.
 ///
-/// Faults beside the general ones: `responseError`, `ctxNull`, `exception`, `database`, `networkControl`, `licence`, `noPermission`,
-/// `sessionLost` (nothing done); `responseErrorAfterCommit`, `http500AfterCommit`, `htmlAfterCommit`,
-/// `databaseAfterCommit`, `hangAfterCommit` (done, and answered so); `hangCommitLate:MS` (never answered, done MS
-/// milliseconds later).
+/// Faults beside the general ones: nothing done, and answered so: `responseError`, `ctxNull`, `exception`, `database`,
+/// `networkControl`, `licence`, `noPermission`, `sessionLost`; done, and answered as if not: `responseErrorAfterCommit`,
+/// `http500AfterCommit`, `htmlAfterCommit`, `databaseAfterCommit`, `hangAfterCommit`; never answered, and done MS
+/// milliseconds later: `hangCommitLate:MS`.
 ///
-/// Control beside the general one: `POST /_sim/options`, `/_sim/periods/close`, `/_sim/periods/open`,
-/// `/_sim/sessions/end`, `/_sim/edited` (bill numbers somebody has open), `/_sim/users` (LoginResultType of a user),
-/// `/_sim/credentials` (a new `app_secret`, `password` …), `GET /_sim/options`, `/_sim/base`, `/_sim/totals`.
+/// Control beside the general one: POST `/_sim/options` (`{"call_limit":5}`), `/_sim/periods/close` and `/open`
+/// (`{"book":"001","year":2026,"period":1}`), `/_sim/sessions/end`, `/_sim/edited` (`{"numbers":[…]}`: documents somebody
+/// has open), `/_sim/users` (`{"name":…,"login_result":-3}`), `/_sim/credentials` (`{"app_secret":…}`); GET
+/// `/_sim/options`, `/_sim/base` (codes), `/_sim/totals` (the totals of `/_sim/books` alone).
 public final class KingdeeSimulator: Simulator {
     /// `kingdee`.
     public static let name = "kingdee"
@@ -162,6 +163,7 @@ public final class KingdeeSimulator: Simulator {
     public func books() async -> SimJSON {
         galaxy.withLock { galaxy in
             var out = galaxy.books.json
+            out["partners"] = galaxy.books.partners
             out["sessions"] = galaxy.sessions.json
             out["load"] = galaxy.load.json
             out["options"] = galaxy.options.json

@@ -54,7 +54,7 @@ struct VoucherReader {
     mutating func read(_ model: SimJSON, user: String, now: Moment) throws(Refusal) -> Voucher {
         let book = baseCode(model["FAccountBookID"], "FAccountBookID", "账簿", form: "BD_AccountBook", required: true)
         let date = date(model["FDate"], "FDate", "日期", required: true) ?? now
-        let businessDate = date2(model["FBUSDATE"], date)
+        let businessDate = self.date(model["FBUSDATE"], "FBUSDATE", "业务日期", required: false) ?? date
         let group = baseCode(
             model["FVOUCHERGROUPID"], "FVOUCHERGROUPID", "凭证字", form: "BD_VoucherGroup", required: save.validates)
         let year = whole(model["FYEAR"], "FYEAR", "会计年度") ?? Int64(date.year)
@@ -86,8 +86,7 @@ struct VoucherReader {
         guard errors.isEmpty else { throw Refusal(code, errors: errors) }
         return Voucher(
             id: existing?.id ?? 0, billNumber: billNumber, groupNumber: groupNumber, book: book, group: group,
-            date: date,
-            businessDate: businessDate, year: Int(year), period: Int(period), attachments: attachments,
+            date: date, businessDate: businessDate, year: Int(year), period: Int(period), attachments: attachments,
             isAdjustment: model["FISADJUSTVOUCHER"]?.truth ?? false, externalID: external, status: .created,
             creator: existing?.creator ?? user, created: existing?.created ?? now, modified: now, lines: lines)
     }
@@ -120,10 +119,6 @@ struct VoucherReader {
             refuse("FBillNo", "违反字段唯一性要求：单据编号。\(text)在当前系统中已经被使用。")
         }
         return text
-    }
-
-    private mutating func date2(_ value: SimJSON?, _ fallback: Moment) -> Moment {
-        date(value, "FBUSDATE", "业务日期", required: false) ?? fallback
     }
 
     private mutating func date(_ value: SimJSON?, _ field: String, _ title: String, required: Bool) -> Moment? {
@@ -165,7 +160,7 @@ struct VoucherReader {
         if !code.isEmpty {
             if let record = books.base[form]?[code] {
                 if record.isForbidden { refuse(field, "字段“\(title)”的值“\(code)”已被禁用") }
-                if record.documentStatus != "C" { refuse(field, "字段“\(title)”的值“\(code)”未审核") }
+                if record.status != .audited { refuse(field, "字段“\(title)”的值“\(code)”未审核") }
             } else if save.verifiesBaseData {
                 refuse(field, "字段“\(title)”的值“\(code)”在系统中不存在", code: 9)
                 return ""

@@ -123,6 +123,9 @@ public struct FaultError: Error, Sendable, CustomStringConvertible {
     public let reason: String
     /// The reason.
     public var description: String { reason }
+
+    /// An objection.
+    public init(reason: String) { self.reason = reason }
 }
 
 /// The misbehaviours planned for a running simulator.

@@ -157,8 +157,7 @@ public struct JSONNumber: Sendable, Hashable {
 }
 
 /// Byte equality of two strings.
-@inline(__always)
-func sameBytes(_ a: String, _ b: String) -> Bool {
+package func sameBytes(_ a: String, _ b: String) -> Bool {
     let x = a.utf8
     let y = b.utf8
     guard x.count == y.count else { return false }

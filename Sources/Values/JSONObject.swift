@@ -8,13 +8,6 @@ public struct JSONObject: Sendable {
         var value: JSON
     }
 
-    /// A key that hashes and compares by its bytes.
-    struct ByteKey: Hashable {
-        var text: String
-        static func == (left: ByteKey, right: ByteKey) -> Bool { sameBytes(left.text, right.text) }
-        func hash(into hasher: inout Hasher) { hashBytes(text, into: &hasher) }
-    }
-
     var members: [Member]
     /// Where each key is; present only for large objects.
     private var index: [ByteKey: Int]?
@@ -125,4 +118,16 @@ extension JSONObject: Sequence {
     public func makeIterator() -> Iterator { Iterator(rest: members.makeIterator()) }
     /// The exact number of members.
     public var underestimatedCount: Int { members.count }
+}
+
+/// A text that hashes and compares by its bytes: quicker than `String`, which normalizes, and exact.
+package struct ByteKey: Sendable, Hashable {
+    /// The text.
+    package let text: String
+
+    /// A key of a text.
+    package init(text: String) { self.text = text }
+
+    package static func == (left: ByteKey, right: ByteKey) -> Bool { sameBytes(left.text, right.text) }
+    package func hash(into hasher: inout Hasher) { hashBytes(text, into: &hasher) }
 }

@@ -1,5 +1,3 @@
-import Glibc
-
 extension JSON {
     /// Compact UTF-8 JSON: object order kept, numbers exactly as they came, only what must be escaped is.
     public func serialized() -> [UInt8] {
@@ -46,17 +44,22 @@ struct JSONWriter {
             bytes.append(UInt8(ascii: "]"))
         case .object(let object):
             bytes.append(UInt8(ascii: "{"))
-            let members = sorted ? object.members.sorted { bytewiseLess($0.key, $1.key) } : object.members
-            var first = true
-            for member in members {
-                if !first { bytes.append(UInt8(ascii: ",")) }
-                first = false
-                write(member.key)
-                bytes.append(UInt8(ascii: ":"))
-                write(member.value)
+            let members = object.members
+            if sorted {
+                let order = members.indices.sorted { bytewiseLess(members[$0].key, members[$1].key) }
+                for (place, at) in order.enumerated() { write(members[at], first: place == 0) }
+            } else {
+                for at in members.indices { write(members[at], first: at == 0) }
             }
             bytes.append(UInt8(ascii: "}"))
         }
+    }
+
+    private mutating func write(_ member: JSONObject.Member, first: Bool) {
+        if !first { bytes.append(UInt8(ascii: ",")) }
+        write(member.key)
+        bytes.append(UInt8(ascii: ":"))
+        write(member.value)
     }
 
     private mutating func append(_ text: StaticString) {

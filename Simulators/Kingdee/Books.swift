@@ -113,9 +113,9 @@ struct Books: Sendable {
             group: voucher.group, period: Period(book: voucher.book, year: voucher.year, period: voucher.period))
     }
 
-    /// True when the identical package was saved within the remembered span; remembers it otherwise.
-    mutating func isRepeated(_ package: String, at now: Int64) -> Bool {
-        packages = packages.filter { now - $0.value < Limits.repeatedPackageMilliseconds }
+    /// True when the identical package was saved within the span (milliseconds); remembers it otherwise.
+    mutating func isRepeated(_ package: String, at now: Int64, span: Int) -> Bool {
+        packages = packages.filter { now - $0.value < Int64(span) }
         return packages.updateValue(now, forKey: package) != nil
     }
 

@@ -22,8 +22,9 @@ enum Limits {
     static let textCharacters = 255
     /// Entries of the operation trail kept: newest win, a long demo must not grow without end.
     static let trailEntries = 10_000
-    /// Milliseconds the "repeated package" check remembers: the vendor's span is undocumented.
-    static let repeatedPackageMilliseconds: Int64 = 600_000
+    /// Milliseconds the "repeated package" check remembers. The vendor's span is undocumented; short, so that nobody who
+    /// relies on it instead of looking first gets away with it.
+    static let repeatedPackageMilliseconds = 5_000
     /// Depth of parentheses in a filter: a recursion guard.
     static let filterDepth = 32
     /// Bytes of a filter text.

@@ -26,6 +26,8 @@ struct Options: Sendable {
     /// Calls within the window before MsgCode 14; 0 = no limit.
     var callLimit = 0
     var callWindowMilliseconds = 1000
+    /// How long ValidateRepeatJson remembers a package.
+    var repeatMilliseconds = Limits.repeatedPackageMilliseconds
     /// Rows of one query; a tenant may raise it to 10000.
     var queryRows = Limits.queryRows
     /// Form calls at once before MsgCode 14; 0 = no limit.
@@ -74,6 +76,7 @@ struct Options: Sendable {
         case "call_limit": callLimit = try number()
         case "call_window_ms": callWindowMilliseconds = try number()
         case "max_in_flight": mostInFlight = try number()
+        case "repeat_ms": repeatMilliseconds = try number()
         case "work_ms": workMilliseconds = try number()
         case "dimensions": dimensions = try Self.dimensions(value)
         case "query_rows":
@@ -111,6 +114,7 @@ struct Options: Sendable {
             "data_as_string": .bool(dataAsString), "msgcode_as_text": .bool(messageCodeAsText),
             "call_limit": SimJSON(callLimit), "call_window_ms": SimJSON(callWindowMilliseconds),
             "max_in_flight": SimJSON(mostInFlight), "work_ms": SimJSON(workMilliseconds),
+            "repeat_ms": SimJSON(repeatMilliseconds),
             "dimensions": .string(dimensions.map { "\($0.form):\($0.key)" }.joined(separator: ",")),
             "query_rows": SimJSON(queryRows), "licensed": .bool(licensed), "workflow": .bool(workflow),
             "drop_success_entities": .bool(dropsSuccessEntities), "upgraded": .bool(upgraded),

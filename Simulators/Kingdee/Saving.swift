@@ -15,7 +15,9 @@ extension Galaxy {
         default: throw Refusal(8, "参数 Model 应为对象")
         }
         let package = data.text
-        if save.refusesRepeats, books.isRepeated(package, at: now) { throw Refusal(11, "数据包重复：相同的数据已经保存过") }
+        if save.refusesRepeats, books.isRepeated(package, at: now, span: options.repeatMilliseconds) {
+            throw Refusal(11, "数据包重复：相同的数据已经保存过")
+        }
         var succeeded: [SuccessEntity] = []
         var failed: [FailedMember] = []
         var returned: [SimJSON] = []

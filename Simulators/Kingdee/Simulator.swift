@@ -7,7 +7,7 @@ import Synchronization
 /// Settings (`--set kingdee.NAME=VALUE`; all but `dimensions` also by `POST /_sim/options`, which GET shows):
 ///
 /// - server: `gateway`, `sha1_only`, `bill_query`, `data_as_string`, `msgcode_as_text`, `drop_success_entities`,
-///   `upgraded` (true or false), `query_rows`;
+///   `upgraded` (true or false), `query_rows`, `repeat_ms` (memory of ValidateRepeatJson);
 /// - sessions: `session_seconds`, `kick_old_session`, `refuse_parallel_logins`, `login_ms`;
 /// - limits: `call_limit` in `call_window_ms`, `max_in_flight`, `work_ms`, `licensed`, `denied` (`audit,gl_voucher.save`);
 /// - tenant: `ext_field` (empty: none), `dimensions` (`BD_Department:FF100001,…`), `workflow`.

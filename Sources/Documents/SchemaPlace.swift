@@ -23,7 +23,7 @@ package struct SchemaPlace: Sendable {
         while let next = open.popLast() {
             guard !all.contains(next) else { continue }
             all.append(next)
-            let node = schema.nodes[next]
+            let node = schema.boxes[next].node
             if let reference = node.reference { open.append(reference) }
             open.append(contentsOf: node.oneOf)
         }
@@ -33,7 +33,7 @@ package struct SchemaPlace: Sendable {
     /// The whole document.
     package static func root(of schema: Schema) -> SchemaPlace { SchemaPlace(schema, [Schema.root]) }
 
-    private var nodes: [Schema.Node] { candidates.map { schema.nodes[$0] } }
+    private var nodes: [Schema.Node] { candidates.map { schema.boxes[$0].node } }
 
     /// Whether a value of these JSON types may be here.
     private func may(_ types: Schema.Types) -> Bool {
@@ -99,7 +99,7 @@ package struct SchemaPlace: Sendable {
 
     /// What is wrong with a value put here.
     package func validate(_ value: JSON) -> [Violation] {
-        var validator = Validator(nodes: schema.nodes)
+        var validator = Validator(schema.boxes)
         for start in starts { validator.check(value, start) }
         return validator.violations
     }

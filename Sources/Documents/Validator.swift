@@ -7,11 +7,16 @@ struct Validator {
         case index(Int)
     }
 
-    let nodes: [Schema.Node]
+    private let boxes: [Schema.Box]
     var violations: [Violation] = []
     private var path: [Step] = []
+    /// While a branch of `oneOf` is only tried, the first violation ends it and no text is made.
+    private var isTrial = false
+    private var trialFailed = false
 
-    init(nodes: [Schema.Node]) { self.nodes = nodes }
+    init(_ boxes: [Schema.Box]) { self.boxes = boxes }
+
+    private var isDone: Bool { isTrial ? trialFailed : violations.count >= Limits.violations }
 
     private var pointer: String {
         path.reduce(into: "") { text, step in
@@ -22,13 +27,18 @@ struct Validator {
         }
     }
 
-    private mutating func report(_ code: String, zh: String, en: String) {
-        guard violations.count < Limits.violations else { return }
-        violations.append(Violation(pointer: pointer, code: code, text: Problem.Text(zh: zh, en: en)))
+    private mutating func report(_ code: String, zh: @autoclosure () -> String, en: @autoclosure () -> String) {
+        guard !isTrial else {
+            trialFailed = true
+            return
+        }
+        guard !isDone else { return }
+        violations.append(Violation(pointer: pointer, code: code, text: Problem.Text(zh: zh(), en: en())))
     }
 
-    mutating func check(_ value: JSON, _ index: Int) {
-        let node = nodes[index]
+    mutating func check(_ value: JSON, _ index: Int) { check(value, boxes[index].node) }
+
+    private mutating func check(_ value: JSON, _ node: Schema.Node) {
         if let reference = node.reference { check(value, reference) }
         if let types = node.types, !Self.matches(value, types) {
             report(
@@ -37,10 +47,9 @@ struct Validator {
             return
         }
         if let allowed = node.allowed, !allowed.contains(value) {
-            let list = allowed.map { seen($0) }.joined(separator: ", ")
             report(
-                "E-DOC-004", zh: "“\(seen(value))”不是允许的值（\(list)）。",
-                en: "\"\(seen(value))\" is none of the allowed values (\(list)).")
+                "E-DOC-004", zh: "“\(seen(value))”不是允许的值（\(Self.list(allowed))）。",
+                en: "\"\(seen(value))\" is none of the allowed values (\(Self.list(allowed))).")
         }
         switch value {
         case .string(let text): check(text, node)
@@ -51,6 +60,8 @@ struct Validator {
         }
         if !node.oneOf.isEmpty { checkOneOf(value, node.oneOf) }
     }
+
+    private static func list(_ values: [JSON]) -> String { values.map { seen($0) }.joined(separator: ", ") }
 
     private static func matches(_ value: JSON, _ types: Schema.Types) -> Bool {
         switch value {
@@ -102,7 +113,7 @@ struct Validator {
                 en: "too many entries: at most \(maximum), seen \(elements.count).")
         }
         guard let items = node.items else { return }
-        for (at, element) in elements.enumerated() where violations.count < Limits.violations {
+        for (at, element) in elements.enumerated() where !isDone {
             path.append(.index(at))
             check(element, items)
             path.removeLast()
@@ -116,7 +127,7 @@ struct Validator {
             path.removeLast()
         }
         if node.properties.isEmpty, node.additional == .any { return }
-        for (key, value) in object where violations.count < Limits.violations {
+        for (key, value) in object where !isDone {
             path.append(.key(key))
             defer { path.removeLast() }
             if let property = node.properties[ByteKey(text: key)] {
@@ -133,23 +144,33 @@ struct Validator {
 
     /// Exactly one branch must match. When none does, the branch that was closest says what is wrong.
     private mutating func checkOneOf(_ value: JSON, _ branches: [Int]) {
-        let before = violations
-        var matching = 0
-        var closest: [Violation] = []
-        for branch in branches {
-            violations = []
-            check(value, branch)
-            if violations.isEmpty { matching += 1 }
-            if closest.isEmpty || distance(violations) < distance(closest) { closest = violations }
-        }
-        violations = before
-        if matching == 0 {
-            violations.append(contentsOf: closest)
-        } else if matching > 1 {
+        let matching = branches.count { fits(value, $0) }
+        if matching > 1 {
             report(
                 "E-DOC-013", zh: "同时符合 \(matching) 种互斥的形状。",
                 en: "fits \(matching) shapes that exclude each other.")
         }
+        guard matching == 0 else { return }
+        guard !isTrial else {
+            trialFailed = true
+            return
+        }
+        let before = violations
+        var closest: [Violation] = []
+        for branch in branches {
+            violations = []
+            check(value, branch)
+            if closest.isEmpty || distance(violations) < distance(closest) { closest = violations }
+        }
+        violations = before + closest
+    }
+
+    private mutating func fits(_ value: JSON, _ branch: Int) -> Bool {
+        let outer = (isTrial, trialFailed)
+        (isTrial, trialFailed) = (true, false)
+        check(value, branch)
+        defer { (isTrial, trialFailed) = outer }
+        return !trialFailed
     }
 
     /// A branch of another type altogether is further away than one with something wrong inside.

@@ -231,17 +231,3 @@ private struct CSVReader {
         while at < bytes.count, !isEnd(bytes[at]) { at += 1 }
     }
 }
-
-/// The text without white space around it, the full-width and the non-breaking space included.
-func trimmed(_ text: String) -> String {
-    let scalars = text.unicodeScalars
-    if let first = scalars.first, let last = scalars.last, !first.properties.isWhitespace,
-        !last.properties.isWhitespace
-    {
-        return text
-    }
-    guard let start = scalars.firstIndex(where: { !$0.properties.isWhitespace }),
-        let end = scalars.lastIndex(where: { !$0.properties.isWhitespace })
-    else { return "" }
-    return String(scalars[start...end])
-}

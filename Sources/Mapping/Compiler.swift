@@ -151,7 +151,7 @@ struct Compiler {
             case .part: names.part?.chain
             }
         guard let outer else { return (path, List(place: .anything, chain: nil)) }
-        reads[reads.count - 1].countOnly = true
+        reads[reads.count - 1] = SourceRead(chain: outer + [path], countOnly: true)
         return (path, List(place: place.element, chain: outer + [path]))
     }
 

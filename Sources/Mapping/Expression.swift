@@ -158,7 +158,7 @@ func sameScalar(_ a: JSON, _ b: JSON) -> Bool {
 func isEmpty(_ value: JSON?) -> Bool {
     switch value {
     case nil, .null?: true
-    case .string(let text)?: text.unicodeScalars.allSatisfy(\.properties.isWhitespace)
+    case .string(let text)?: isBlank(text)
     case .array(let elements)?: elements.isEmpty
     case .object(let object)?: object.isEmpty
     default: false

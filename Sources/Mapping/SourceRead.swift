@@ -5,12 +5,16 @@ struct SourceRead: Sendable, Hashable {
     /// From the document down; every path but the last leads to a list whose rows the next one begins at.
     let chain: [Path]
     /// Whether only the number of rows matters.
-    var countOnly: Bool
-
+    let countOnly: Bool
     /// `fields[费用明细][*].fields[金额]`, with `#` after it for a number of rows.
-    var text: String {
+    let text: String
+
+    init(chain: [Path], countOnly: Bool) {
+        self.chain = chain
+        self.countOnly = countOnly
         let steps = chain.map(\.relative).filter { !$0.isEmpty }
-        return steps.joined(separator: "[*].") + (chain.last?.relative.isEmpty == true ? "[*]" : "")
+        text =
+            steps.joined(separator: "[*].") + (chain.last?.relative.isEmpty == true ? "[*]" : "")
             + (countOnly ? "#" : "")
     }
 

@@ -79,10 +79,10 @@ struct Builder {
         switch build {
         case .leaf(let leaf): return make(leaf, scope)
         case .object(let members):
-            var object = JSONObject()
+            var object = JSONObject(capacity: members.count)
             for member in members {
                 let before = failures.count
-                if let value = make(member.build, scope) { object[member.key] = value }
+                if let value = make(member.build, scope) { object.append(newKey: member.key, value) }
                 prefix(from: before, member.key)
             }
             return .object(object)

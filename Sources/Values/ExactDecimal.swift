@@ -175,26 +175,28 @@ public struct ExactDecimal: Sendable {
         let numerator = normalized
         let denominator = divisor.normalized
         let shift = target + denominator.scale - numerator.scale
-        var wide: (high: UInt128, low: UInt128.Magnitude) = (0, numerator.coefficient.magnitude)
         var by = denominator.coefficient.magnitude
-        if shift >= 0 {
-            // Up to 38 + 38: two steps keep each power inside the word; the product must stay below 256 bits.
-            guard let first = powerOfTen(min(shift, Limits.decimalScale)) else { throw .decimalOverflow("/") }
-            wide = numerator.coefficient.magnitude.multipliedFullWidth(by: first.magnitude)
-            if shift > Limits.decimalScale {
-                guard wide.high == 0, let second = powerOfTen(shift - Limits.decimalScale) else {
-                    throw .decimalOverflow("/")
-                }
-                wide = wide.low.multipliedFullWidth(by: second.magnitude)
-            }
-        } else {
+        if shift < 0 {
             guard let power = powerOfTen(-shift) else { throw .decimalOverflow("/") }
             let (product, over) = by.multipliedReportingOverflow(by: power.magnitude)
-            guard !over else { throw .decimalOverflow("/") }
+            // Past 128 bits the divisor is more than twice any numerator: nothing is left but a small rest.
+            if over {
+                let rest: UInt128 = numerator.isZero ? 0 : 1
+                let magnitude = Self.settle(0, rest: rest, divisor: 3, rule: rule)
+                let negative = numerator.isNegative != denominator.isNegative
+                return ExactDecimal(negative ? -Int128(magnitude) : Int128(magnitude), target)
+            }
             by = product
         }
-        guard wide.high < by else { throw .decimalOverflow("/") }
-        let (quotient, rest) = by.dividingFullWidth(wide)
+        var (quotient, rest) = numerator.coefficient.magnitude.quotientAndRemainder(dividingBy: by)
+        for _ in 0..<max(shift, 0) {
+            // A rest is below the divisor, so its tenfold divided by it is one digit.
+            let digit = by.dividingFullWidth(rest.multipliedFullWidth(by: 10))
+            let (shifted, over) = quotient.multipliedReportingOverflow(by: 10)
+            guard !over, shifted <= Int128.max.magnitude else { throw .decimalOverflow("/") }
+            quotient = shifted + digit.quotient
+            rest = digit.remainder
+        }
         let magnitude = Self.settle(quotient, rest: rest, divisor: by, rule: rule)
         guard let value = Self.signed(magnitude, negative: numerator.isNegative != denominator.isNegative) else {
             throw .decimalOverflow("/")

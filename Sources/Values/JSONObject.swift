@@ -28,6 +28,21 @@ public struct JSONObject: Sendable {
         }
     }
 
+    /// An empty object with room.
+    package init(capacity: Int) {
+        members = []
+        members.reserveCapacity(capacity)
+    }
+
+    /// Appends a member whose key the caller knows to be new.
+    package mutating func append(newKey key: String, _ value: JSON) {
+        if members.count >= Limits.objectIndexAbove {
+            self[key] = value
+        } else {
+            members.append(Member(key: key, value: value))
+        }
+    }
+
     private static func makeIndex(_ members: [Member]) -> [ByteKey: Int] {
         var index: [ByteKey: Int] = [:]
         index.reserveCapacity(members.count)

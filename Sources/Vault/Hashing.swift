@@ -1,15 +1,21 @@
-import Values
+import COpenSSL
 
 /// Plain hashes and their texts, for identities that are no secret.
 public enum Hash {
-    /// SHA-256, 32 bytes. `E-VAULT-028` when the library fails.
-    public static func sha256(_ bytes: [UInt8]) throws(Problem) -> [UInt8] {
-        try Primitives.lend(bytes) { (bytes) throws(Problem) in try Primitives.sha256(bytes) }
+    /// SHA-256, 32 bytes.
+    public static func sha256(_ bytes: [UInt8]) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: Primitives.hashBytes)
+        var size: UInt32 = 0
+        // Fails only without memory, and then the process cannot go on either.
+        guard EVP_Digest(bytes, bytes.count, &digest, &size, EVP_sha256(), nil) == 1 else {
+            fatalError("SHA-256 is not available")
+        }
+        return digest
     }
 
     /// SHA-256 as 64 lower-case hexadecimal digits.
-    public static func sha256Hex(_ bytes: [UInt8]) throws(Problem) -> String {
-        hexLower(try sha256(bytes))
+    public static func sha256Hex(_ bytes: [UInt8]) -> String {
+        hexLower(sha256(bytes))
     }
 
     /// Lower-case hexadecimal digits.
@@ -43,9 +49,9 @@ public enum Hash {
 public enum IdempotencyKey {
     /// 32 characters of [a-z2-7]: 160 bits of SHA-256 over the parts, each with its length in front, so that
     /// ("ab", "c") and ("a", "bc") differ.
-    public static func make(parts: [String]) throws(Problem) -> String {
+    public static func make(parts: [String]) -> String {
         var writer = ByteWriter()
         for part in parts { writer.counted64(Array(part.utf8)) }
-        return Hash.base32Lower(Array(try Hash.sha256(writer.bytes).prefix(20)))
+        return Hash.base32Lower(Array(Hash.sha256(writer.bytes).prefix(20)))
     }
 }

@@ -101,8 +101,8 @@ public final class PayloadSealer: Sendable {
 
     /// HMAC-SHA256, 32 bytes, under a key only this ledger has: equal contents give equal hashes, and nobody
     /// without the data key can try out guesses.
-    public func keyedHash(_ bytes: [UInt8]) throws(Problem) -> [UInt8] {
-        try Primitives.hmac(key: hashKey, bytes)
+    public func keyedHash(_ bytes: [UInt8]) -> [UInt8] {
+        Primitives.hmac(key: hashKey, bytes)
     }
 
     /// What a payload is bound to: its purpose and the identity of its row, each with its length in front.

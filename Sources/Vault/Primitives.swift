@@ -29,28 +29,17 @@ enum Primitives {
         return bytes
     }
 
-    static func sha256(_ bytes: UnsafeRawBufferPointer) throws(Problem) -> [UInt8] {
-        var digest = [UInt8](repeating: 0, count: hashBytes)
-        var size: UInt32 = 0
-        guard EVP_Digest(bytes.baseAddress, bytes.count, &digest, &size, EVP_sha256(), nil) == 1 else {
-            throw failure("SHA-256")
-        }
-        return digest
-    }
-
-    static func hmac(key: borrowing SecretBytes, _ bytes: UnsafeRawBufferPointer) throws(Problem) -> [UInt8] {
+    /// HMAC-SHA256, 32 bytes.
+    static func hmac(key: borrowing SecretBytes, _ bytes: [UInt8]) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
         var size: UInt32 = 0
         let ok = key.withBytes { key in
-            datong_hmac(EVP_sha256(), key.baseAddress, key.count, bytes.baseAddress, bytes.count, &digest, &size)
+            datong_hmac(EVP_sha256(), key.baseAddress, key.count, bytes, bytes.count, &digest, &size)
         }
-        guard ok == 1 else { throw failure("HMAC") }
+        // Fails only without memory, and then the process cannot go on either.
+        guard ok == 1 else { fatalError("HMAC-SHA256 is not available") }
         digest.removeLast(digest.count - hashBytes)
         return digest
-    }
-
-    static func hmac(key: borrowing SecretBytes, _ bytes: [UInt8]) throws(Problem) -> [UInt8] {
-        try lend(bytes) { (bytes) throws(Problem) in try hmac(key: key, bytes) }
     }
 
     /// HKDF-SHA256, 32 bytes.
@@ -123,14 +112,6 @@ enum Primitives {
         if fits { return plain }
         ERR_clear_error()
         return nil
-    }
-
-    /// Lends an array's bytes with typed throws, which the standard library's own function does not keep.
-    static func lend<R: ~Copyable>(
-        _ bytes: [UInt8], _ body: (UnsafeRawBufferPointer) throws(Problem) -> R
-    ) throws(Problem) -> R {
-        let span = bytes.span
-        return try span.withUnsafeBytes(body)
     }
 }
 

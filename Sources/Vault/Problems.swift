@@ -73,6 +73,11 @@ enum VaultProblems {
             nextZH: "运行 datong vault init。", nextEN: "Run datong vault init.")
     }
 
+    /// Missing, damaged, altered: the `.previous` beside the file may help.
+    static func meansFileIsLost(_ problem: Problem) -> Bool {
+        ["E-VAULT-001", "E-VAULT-003", "E-VAULT-005", "E-VAULT-006", "E-VAULT-009"].contains(problem.code)
+    }
+
     static func scryptBounds(logN: Int, r: Int, p: Int) -> Problem {
         Problem(
             "E-VAULT-010", zh: "scrypt 参数越界:log2 N=\(logN), r=\(r), p=\(p)。",

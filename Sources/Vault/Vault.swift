@@ -19,16 +19,20 @@ public final class Vault: Sendable {
 
     /// Where the file is.
     public let path: String
+    /// The file itself was missing or damaged, and the vault goes on from the `.previous` beside it: warn.
+    public let recoveredFromPrevious: Bool
     private let anchor: any GenerationAnchor
     private let files: any FileLayer
     private let now: @Sendable () -> UInt64
     private let state: Mutex<State>
 
     private init(
-        path: String, anchor: any GenerationAnchor, files: any FileLayer, now: @escaping @Sendable () -> UInt64,
+        path: String, recoveredFromPrevious: Bool, anchor: any GenerationAnchor, files: any FileLayer,
+        now: @escaping @Sendable () -> UInt64,
         state: consuming sending State
     ) {
         self.path = path
+        self.recoveredFromPrevious = recoveredFromPrevious
         self.anchor = anchor
         self.files = files
         self.now = now
@@ -64,15 +68,17 @@ public final class Vault: Sendable {
             created: time, written: time, slots: [])
         header.slots = [try header.makeSlot(number: 1, unlock: unlock, scrypt: parameters, now: time, root: root)]
         let content = try VaultContent(header: header, now: time, root: root)
-        if try files.read(path, limit: VaultLimits.fileBytes) != nil { throw VaultProblems.exists(path) }
+        for place in [path, path + previousSuffix] where try files.read(place, limit: VaultLimits.fileBytes) != nil {
+            throw VaultProblems.exists(place)
+        }
         let vault = Vault(
-            path: path, anchor: anchor, files: files, now: now,
+            path: path, recoveredFromPrevious: false, anchor: anchor, files: files, now: now,
             state: State(root: root, content: content, bytes: [], onDisk: nil))
         try vault.change { _, _, _ in }
         return vault
     }
 
-    /// Opens the newest file that passes: `path`, or the `.previous` beside it when `path` is missing or damaged.
+    /// Opens `path`, or the `.previous` beside it when `path` is missing, damaged or altered: the newest that passes.
     ///
     /// `E-VAULT-004` wrong passphrase or key, `E-VAULT-003` damaged, `E-VAULT-005` altered by somebody who made
     /// the checksum anew, `E-VAULT-007` older than the anchor. With a reason in `acceptingRollback` an older
@@ -94,53 +100,64 @@ public final class Vault: Sendable {
         }
         let seen = try readAnchor(anchor)
         let onDisk = try files.read(path, limit: VaultLimits.fileBytes)
-
-        // What is well formed without a key, newest first; the first complaint is about `path` itself.
-        var candidates: [VaultFile.Unverified] = []
-        var complaint: Problem?
-        for (place, bytes) in [
-            (path, onDisk),
-            (path + previousSuffix, try files.read(path + previousSuffix, limit: VaultLimits.fileBytes)),
-        ] {
-            guard let bytes else { continue }
-            do throws(Problem) {
-                candidates.append(try VaultFile.readHeader(bytes, path: place))
-            } catch {
-                complaint = complaint ?? error
-            }
+        let main = Self.attempt(onDisk, place: path, unlock: unlock)
+        let complaint: Problem
+        switch consume main {
+        case .opened(let root, let content):
+            return try start(
+                Vault(
+                    path: path, recoveredFromPrevious: false, anchor: anchor, files: files, now: now,
+                    state: State(root: root, content: content, bytes: onDisk!, onDisk: onDisk)),
+                seen: seen, acceptingRollback: acceptingRollback, older: VaultProblems.rolledBack)
+        case .refused(let problem):
+            // A wrong key is final, since an older file may still have an older passphrase; so is a newer format.
+            guard VaultProblems.meansFileIsLost(problem) else { throw problem }
+            complaint = problem
         }
-        let mainPassed = complaint == nil && onDisk != nil
-        candidates.sort { $0.header.generation > $1.header.generation }
-
-        for candidate in candidates {
-            // A wrong key ends the search: an older file may still have an older passphrase.
-            let root = try candidate.header.rootKey(unlock: unlock)
-            let content: VaultContent
-            do throws(Problem) {
-                content = try VaultContent(file: VaultFile.read(candidate, root: root), root: root)
-            } catch {
-                complaint = complaint ?? error
-                continue
-            }
-            let generation = content.header.generation
-            let isOld = generation < seen ?? 0
-            if isOld, acceptingRollback == nil {
-                throw complaint
-                    ?? (mainPassed
-                        ? VaultProblems.rolledBack(found: generation, expected: seen!)
-                        : VaultProblems.missing(path))
-            }
-            let vault = Vault(
-                path: path, anchor: anchor, files: files, now: now,
-                state: State(root: root, content: content, bytes: candidate.bytes, onDisk: onDisk))
-            if isOld {
-                try vault.change(generation: seen! + 1) { _, _, _ in }
-            } else if generation != seen {
-                try vault.moveAnchor(to: generation)
-            }
-            return vault
+        let previousPath = path + previousSuffix
+        let previous = try files.read(previousPath, limit: VaultLimits.fileBytes)
+        switch Self.attempt(previous, place: previousPath, unlock: unlock) {
+        case .opened(let root, let content):
+            return try start(
+                Vault(
+                    path: path, recoveredFromPrevious: true, anchor: anchor, files: files, now: now,
+                    state: State(root: root, content: content, bytes: previous!, onDisk: onDisk)),
+                seen: seen, acceptingRollback: acceptingRollback, older: { _, _ in complaint })
+        case .refused:
+            throw complaint
         }
-        throw complaint ?? VaultProblems.missing(path)
+    }
+
+    /// What became of one file.
+    private enum Attempt: ~Copyable {
+        case opened(SecretBytes, VaultContent)
+        case refused(Problem)
+    }
+
+    private static func attempt(_ bytes: [UInt8]?, place: String, unlock: borrowing UnlockMaterial) -> Attempt {
+        guard let bytes else { return .refused(VaultProblems.missing(place)) }
+        do throws(Problem) {
+            let unverified = try VaultFile.readHeader(bytes, path: place)
+            let root = try unverified.header.rootKey(unlock: unlock)
+            let content = try VaultContent(file: VaultFile.read(unverified, root: root), root: root)
+            return .opened(root, content)
+        } catch {
+            return .refused(error)
+        }
+    }
+
+    /// Compares a vault that opened with the anchor, and brings the two together.
+    private static func start(
+        _ vault: Vault, seen: UInt64?, acceptingRollback: String?, older: (UInt64, UInt64) -> Problem
+    ) throws(Problem) -> Vault {
+        let generation = vault.state.withLock { $0.content.header.generation }
+        if let seen, generation < seen {
+            guard acceptingRollback != nil else { throw older(generation, seen) }
+            try vault.change(generation: seen + 1) { _, _, _ in }
+        } else if generation != seen {
+            try vault.moveAnchor(to: generation)
+        }
+        return vault
     }
 
     static let previousSuffix = ".previous"
@@ -354,7 +371,7 @@ public final class Vault: Sendable {
     }
 
     /// What the file says of itself, without a key. The checksum is right; nothing is authenticated.
-    public static func inspect(_ path: String) throws(Problem) -> VaultSummary {
+    public static func inspect(path: String) throws(Problem) -> VaultSummary {
         guard let bytes = try SystemFiles().read(path, limit: VaultLimits.fileBytes) else {
             throw VaultProblems.missing(path)
         }

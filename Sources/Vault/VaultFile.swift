@@ -104,7 +104,7 @@ extension VaultFile {
     func serialized(root: borrowing SecretBytes) throws(Problem) -> [UInt8] {
         var writer = ByteWriter()
         writer.raw(headerBytes)
-        writer.raw(try Primitives.hmac(key: try header.key(.headerMAC, root: root), writer.bytes))
+        writer.raw(Primitives.hmac(key: try header.key(.headerMAC, root: root), writer.bytes))
         writer.u16(UInt16(terms.count))
         for term in terms {
             writer.u32(term.number)
@@ -125,8 +125,8 @@ extension VaultFile {
             writer.raw(record.value.nonce)
             writer.counted(record.value.bytes)
         }
-        writer.raw(try Primitives.hmac(key: try header.key(.fileMAC, root: root), writer.bytes))
-        writer.raw(try Hash.sha256(writer.bytes))
+        writer.raw(Primitives.hmac(key: try header.key(.fileMAC, root: root), writer.bytes))
+        writer.raw(Hash.sha256(writer.bytes))
         return writer.bytes
     }
 }
@@ -159,7 +159,7 @@ extension VaultFile {
             throw VaultProblems.version(major: foundMajor, minor: foundMinor)
         }
         let covered = bytes.count - digestBytes
-        guard try Hash.sha256(Array(bytes[..<covered])) == Array(bytes[covered...]) else {
+        guard Hash.sha256(Array(bytes[..<covered])) == Array(bytes[covered...]) else {
             throw VaultProblems.damaged("checksum")
         }
         let length = Int(try reader.u32())
@@ -178,9 +178,9 @@ extension VaultFile {
         let (bytes, header, headerEnd) = (unverified.bytes, unverified.header, unverified.headerEnd)
         let bodyStart = headerEnd + digestBytes
         let bodyEnd = bytes.count - 2 * digestBytes
-        let headerMAC = try Primitives.hmac(key: try header.key(.headerMAC, root: root), Array(bytes[..<headerEnd]))
+        let headerMAC = Primitives.hmac(key: try header.key(.headerMAC, root: root), Array(bytes[..<headerEnd]))
         guard equal(headerMAC, Array(bytes[headerEnd..<bodyStart])) else { throw VaultProblems.tampered("header") }
-        let fileMAC = try Primitives.hmac(key: try header.key(.fileMAC, root: root), Array(bytes[..<bodyEnd]))
+        let fileMAC = Primitives.hmac(key: try header.key(.fileMAC, root: root), Array(bytes[..<bodyEnd]))
         guard equal(fileMAC, Array(bytes[bodyEnd..<bodyEnd + digestBytes])) else {
             throw VaultProblems.tampered("body")
         }

@@ -23,6 +23,14 @@ func text(_ secret: borrowing SecretBytes) -> String { secret.withBytes { String
 
 func bytes(_ secret: borrowing SecretBytes) -> [UInt8] { secret.withBytes { Array($0) } }
 
+/// The length of a secret that may be absent.
+func length(_ secret: consuming SecretBytes?) -> Int? {
+    switch consume secret {
+    case .some(let secret): secret.count
+    case .none: nil
+    }
+}
+
 func hex(_ digits: String) -> [UInt8] { Codec.hexDecoded(Array(digits.utf8))! }
 
 func base64(_ bytes: [UInt8]) -> String {
@@ -89,3 +97,21 @@ func names(in path: String) throws -> [String] {
 func load(_ path: String) -> [UInt8] { try! SystemFiles().read(path, limit: VaultLimits.fileBytes)! }
 
 func store(_ bytes: [UInt8], at path: String) { try! SystemFiles().write(path, bytes) }
+
+/// A key file in a directory of its own, gone with its owner.
+final class KeyFileFixture: Sendable {
+    let directory: String
+
+    init() {
+        var template = Array("/tmp/datong-key-XXXXXX".utf8CString)
+        directory = String(cString: mkdtemp(&template)!)
+        try! UnlockMaterial.createKeyFile(path: directory + "/key", workspace: "/usr")
+    }
+
+    var unlock: UnlockMaterial { .keyFile(path: directory + "/key", workspace: "/usr") }
+
+    deinit {
+        Glibc.unlink(directory + "/key")
+        rmdir(directory)
+    }
+}

@@ -24,7 +24,7 @@ struct Session: Sendable {
     let services: any HostServices
 
     /// The services of this process; a test puts its own in.
-    @TaskLocal static var services: any HostServices = OfflineServices()
+    @TaskLocal static var services: any HostServices = RunningServices()
     /// Where screens go; a test puts its own in.
     @TaskLocal static var terminal: (@Sendable (Language, _ json: Bool) -> Terminal)?
 
@@ -38,7 +38,7 @@ struct Session: Sendable {
     /// Asks the owner of the workspace.
     func request(_ verb: String, _ arguments: JSONObject = [:]) async throws(Problem) -> JSON {
         guard FileStore.exists(root + "/" + Draft.workspaceFile) else { throw .notAWorkspace(root) }
-        return try await services.control(root).request(verb, .object(arguments))
+        return try await services.control(root, terminal).request(verb, .object(arguments))
     }
 
     /// The draft; its problems are shown and end the command.
@@ -84,8 +84,10 @@ extension ExitStatus {
     /// The status that says what a problem means for the caller.
     init(_ problem: Problem) {
         switch problem.code {
-        case Problem.hostNotRunning.code: self = .notRunning
-        case Problem.workspaceBusy.code: self = .busy
+        // No host, or one that does not answer on its socket.
+        case Problem.hostNotRunning.code, "E-HOST-005": self = .notRunning
+        // Another process holds the run lock.
+        case "E-HOST-004": self = .busy
         default: self = .problem
         }
     }
@@ -99,7 +101,7 @@ struct OfflineServices: HostServices {
     private struct Inspector: ConnectorInspector {
         func describe(library path: String) async throws(Problem) -> JSON { throw .hostNotRunning }
     }
-    func control(_ root: String) -> any HostControl { Control() }
+    func control(_ root: String, _ terminal: Terminal) -> any HostControl { Control() }
     var inspector: any ConnectorInspector { Inspector() }
     func run(_ root: String, _ terminal: Terminal) async throws(Problem) { throw .hostNotRunning }
 }
@@ -117,7 +119,7 @@ public enum CommandLineTool {
     /// Runs the arguments of this process (without its name) and returns the exit status.
     public static func run(_ arguments: [String]) async -> Int32 {
         do {
-            var command = try DatongRoot.parseAsRoot(arguments)
+            var command = try DatongRoot.parseAsRoot(hoistingGlobals(arguments))
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -132,6 +134,42 @@ public enum CommandLineTool {
             Terminal.write(message + "\n", to: isHelp ? STDOUT_FILENO : STDERR_FILENO)
             return (isHelp ? ExitStatus.done : .usage).rawValue
         }
+    }
+}
+
+extension CommandLineTool {
+    /// `datong -w DIR --json ledger list` means the same as `datong ledger list -w DIR --json`: options of every command
+    /// that stand before its name are moved behind it.
+    static func hoistingGlobals(_ arguments: [String]) -> [String] {
+        var rest = arguments[...]
+        var globals: [String] = []
+        while let first = rest.first, first.hasPrefix("-") {
+            if first == "--json" || first.hasPrefix("--workspace=") || first.hasPrefix("--lang=") {
+                globals.append(rest.removeFirst())
+            } else if ["-w", "--workspace", "--lang"].contains(first), rest.count > 1 {
+                globals += [rest.removeFirst(), rest.removeFirst()]
+            } else {
+                break
+            }
+        }
+        guard !globals.isEmpty else { return arguments }
+        var path: [String] = []
+        var here: any ParsableCommand.Type = DatongRoot.self
+        while let word = rest.first,
+            let next = here.configuration.allSubcommands.first(where: { $0._commandName == word })
+        {
+            path.append(word)
+            rest.removeFirst()
+            here = next
+        }
+        return path + globals + rest
+    }
+}
+
+extension CommandConfiguration {
+    /// Those of groups too.
+    fileprivate var allSubcommands: [any ParsableCommand.Type] {
+        subcommands + groupedSubcommands.flatMap(\.subcommands)
     }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Values
+import Vault
 
 /// `datong connector`.
 struct ConnectorCommand: AsyncParsableCommand {
@@ -54,7 +55,7 @@ struct ConnectorCommand: AsyncParsableCommand {
             let bytes = try FileStore.read(path, limit: ConfigurationLimits.libraryBytes)
             let describe = try await session.services.inspector.describe(library: path)
             session.terminal.result(describe)
-            session.terminal.connector(describe, sha256: SHA256.hex(bytes))
+            session.terminal.connector(describe, sha256: Hash.sha256Hex(bytes))
             return .done
         }
     }

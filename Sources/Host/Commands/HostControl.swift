@@ -4,15 +4,14 @@ import Values
 /// `docs/control.md`.
 protocol HostControl: Sendable {
     /// Carries out one verb.
-    /// - Throws: what the host says; `E-CONTROL-001` where no host runs and the verb needs one, `E-CONTROL-002` where
-    ///   another command holds the workspace.
+    /// - Throws: what the host says; `E-CONTROL-001` where no host runs and the verb needs one.
     func request(_ verb: String, _ arguments: JSON) async throws(Problem) -> JSON
 }
 
 /// What the commands need from the running part of the host.
 protocol HostServices: Sendable {
     /// The way to the owner of a workspace: its control socket, or this process once it holds the run lock.
-    func control(_ root: String) -> any HostControl
+    func control(_ root: String, _ terminal: Terminal) -> any HostControl
     /// Describes connector libraries.
     var inspector: any ConnectorInspector { get }
     /// Runs the host until it is told to stop.
@@ -41,28 +40,22 @@ extension Problem {
             nextZH: "先运行 datong run", nextEN: "start it with datong run")
     }
 
-    static var workspaceBusy: Problem {
-        Problem(
-            "E-CONTROL-002", zh: "工作区正被另一个命令占用", en: "another command holds the workspace",
-            nextZH: "稍后再试", nextEN: "try again in a moment")
-    }
-
     static func unknownVerb(_ verb: String) -> Problem {
         Problem(
-            "E-CONTROL-003", zh: "主机不认识请求 \(verb)", en: "the host does not know the request \(verb)",
+            "E-CONTROL-002", zh: "主机不认识请求 \(verb)", en: "the host does not know the request \(verb)",
             nextZH: "命令与主机版本不同,重启主机", nextEN: "command and host differ in version: restart the host")
     }
 
     static func badArgument(_ verb: String, _ name: String) -> Problem {
         Problem(
-            "E-CONTROL-004", zh: "请求 \(verb) 的参数 \(name) 缺失或有误",
+            "E-CONTROL-003", zh: "请求 \(verb) 的参数 \(name) 缺失或有误",
             en: "the argument \(name) of the request \(verb) is missing or wrong",
             nextZH: "参数见 docs/control.md", nextEN: "see docs/control.md")
     }
 
     static func badAnswer(_ verb: String) -> Problem {
         Problem(
-            "E-CONTROL-005", zh: "主机对 \(verb) 的答复不完整", en: "the host's answer to \(verb) is incomplete",
+            "E-CONTROL-004", zh: "主机对 \(verb) 的答复不完整", en: "the host's answer to \(verb) is incomplete",
             nextZH: "命令与主机版本不同,重启主机", nextEN: "command and host differ in version: restart the host")
     }
 }

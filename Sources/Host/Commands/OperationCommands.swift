@@ -63,7 +63,7 @@ struct FlowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "flow", abstract: "流程 · flows",
         subcommands: [
-            List.self, Validate.self, Try.self, RunFlow.self, Pause.self, Resume.self,
+            List.self, Validate.self, Preview.self, Try.self, RunFlow.self, Pause.self, Resume.self,
         ])
 
     struct List: DatongCommand {
@@ -117,6 +117,26 @@ struct FlowCommand: AsyncParsableCommand {
                 Problem.Text(zh: "草稿通过校验", en: "the draft is in order"),
                 next: Problem.Text(zh: "datong apply 使其生效", en: "datong apply puts it in force"))
             return .done
+        }
+    }
+
+    struct Preview: DatongCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "用一个单据文件试草稿的映射,不连接任何系统 · map a document file by the draft, without any system")
+        @OptionGroup var global: GlobalOptions
+        @Argument(help: "流程 · flow") var name: String
+        @Option(help: "来源单据的 JSON 文件 · JSON file with the source document") var document: String
+
+        func perform(_ session: Session) async throws -> ExitStatus {
+            let draft = try session.draft()
+            guard let flow = draft.flow(name) else {
+                let kind = Problem.Text(zh: "流程", en: "flow")
+                throw Problem.unknownName(kind, name, among: draft.flows.map(\.name))
+            }
+            let source = try JSON.parse(try FileStore.read(document, limit: ConfigurationLimits.fileBytes))
+            let answer = try draft.preview(flow, source)
+            session.terminal.result(answer)
+            return session.terminal.mapped(answer)
         }
     }
 

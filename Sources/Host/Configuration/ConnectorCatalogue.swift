@@ -1,4 +1,5 @@
 import Values
+import Vault
 
 /// Describes a connector library: the host starts a worker on the file, asks `describe` and ends the worker.
 protocol ConnectorInspector: Sendable {
@@ -40,6 +41,8 @@ struct Connector: Sendable, Hashable {
 struct ConnectorCatalogue: Sendable {
     /// One per id: the highest version found.
     var connectors: [Connector] = []
+    /// Where it was looked.
+    var folders: [String] = []
     /// Libraries that could not be used, with the reason.
     var refused: [(path: String, problem: Problem)] = []
 
@@ -47,7 +50,7 @@ struct ConnectorCatalogue: Sendable {
 
     /// Looks at every `*.so` in the folders. Folders that do not exist hold none.
     static func scan(_ folders: [String], _ inspector: any ConnectorInspector) async -> ConnectorCatalogue {
-        var catalogue = ConnectorCatalogue()
+        var catalogue = ConnectorCatalogue(folders: folders)
         for folder in folders {
             for name in FileStore.names(in: folder) where name.hasSuffix(".so") {
                 await catalogue.add(FileStore.absolute(folder + "/" + name), inspector)
@@ -58,7 +61,7 @@ struct ConnectorCatalogue: Sendable {
 
     private mutating func add(_ path: String, _ inspector: any ConnectorInspector) async {
         do throws(Problem) {
-            let sha256 = SHA256.hex(try FileStore.read(path, limit: ConfigurationLimits.libraryBytes))
+            let sha256 = Hash.sha256Hex(try FileStore.read(path, limit: ConfigurationLimits.libraryBytes))
             let describe = try await inspector.describe(library: path)
             guard let connector = Connector(path: path, sha256: sha256, describe: describe) else {
                 throw .describeIncomplete(path)

@@ -1,3 +1,4 @@
+import Mapping
 import Values
 
 /// One change between two configurations, in words.
@@ -93,16 +94,8 @@ enum Difference {
         case (.object(let a)?, .object(let b)?):
             let keys = a.keys + b.keys.filter { a[$0] == nil }
             return keys.flatMap { leaves(a[$0], b[$0], path: path.isEmpty ? $0 : "\(path).\($0)") }
-        case (.array(let a)?, .array(let b)?):
-            guard let before = named(a), let after = named(b) else { break }
-            let names = before.map(\.name) + after.map(\.name).filter { name in !before.contains { $0.name == name } }
-            let texts = names.flatMap { name in
-                leaves(
-                    before.first { $0.name == name }?.value, after.first { $0.name == name }?.value,
-                    path: "\(path)[\(name)]")
-            }
-            // Equal rows in another order are a change too: rules are tried in order.
-            return texts.isEmpty ? [Problem.Text(zh: "\(path) 的顺序变了", en: "\(path) is in another order")] : texts
+        case (.array(let a)?, .array(let b)?) where (a + b).allSatisfy { $0.object != nil }:
+            return rows(a, b, path: path)
         default: break
         }
         switch (old, new) {
@@ -118,12 +111,31 @@ enum Difference {
         }
     }
 
-    /// Rows of a list by what names them, if every row has such a key and no two share it.
-    private static func named(_ rows: [JSON]) -> [(name: String, value: JSON)]? {
-        for key in ["to", "field", "name", "id", "target"] {
-            let names = rows.compactMap { $0[key]?.string }
-            if names.count == rows.count, Set(names).count == names.count {
-                return Array(zip(names, rows).map { (name: $0, value: $1) })
+    /// Lists of objects: by what names their elements, else by position.
+    private static func rows(_ old: [JSON], _ new: [JSON], path: String) -> [Problem.Text] {
+        guard let before = named(old), let after = named(new) else {
+            return (0..<max(old.count, new.count)).flatMap { index in
+                leaves(
+                    index < old.count ? old[index] : nil, index < new.count ? new[index] : nil,
+                    path: "\(path)[\(index)]")
+            }
+        }
+        let names = before.map(\.name) + after.map(\.name).filter { name in !before.contains { $0.name == name } }
+        let texts = names.flatMap { name in
+            leaves(
+                before.first { $0.name == name }?.value, after.first { $0.name == name }?.value,
+                path: "\(path)[\(name)]")
+        }
+        // Equal rules in another order are a change too: the first that fits wins.
+        return texts.isEmpty ? [Problem.Text(zh: "\(path) 的顺序变了", en: "\(path) is in another order")] : texts
+    }
+
+    /// The elements with their names, if every one has such a key and no two share it.
+    private static func named(_ elements: [JSON]) -> [(name: String, value: JSON)]? {
+        for key in ["name", "id", "rule"] {
+            let names = elements.compactMap { $0[key]?.string }
+            if names.count == elements.count, Set(names).count == names.count {
+                return Array(zip(names, elements).map { (name: $0, value: $1) })
             }
         }
         return nil
@@ -134,62 +146,53 @@ enum Difference {
         return text.count <= 80 ? text : text.prefix(77) + "…"
     }
 
-    /// Row by row, by the first column.
     private static func tables(_ old: Draft?, _ new: Draft) -> [ConfigurationChange] {
-        let names = Set((old?.tables ?? []).map(\.name)).union(new.tables.map(\.name)).sorted()
+        func name(_ table: CodeTable) -> String { ConnectionFile.stem(table.file) }
+        let names = Set((old?.tables ?? []).map(name)).union(new.tables.map(name)).sorted()
         return names.flatMap { name -> [ConfigurationChange] in
             func change(_ kind: ConfigurationChange.Kind, _ detail: Problem.Text) -> ConfigurationChange {
                 ConfigurationChange(subject: .table, name: name, kind: kind, detail: detail)
             }
-            guard let after = new.table(name) else { return [change(.removed, .none)] }
-            guard let before = old?.table(name) else {
+            switch (old?.table(name), new.table(name)) {
+            case (_, nil): return [change(.removed, .none)]
+            case (nil, let after?):
                 return [change(.added, .init(zh: "\(after.rows.count) 行", en: "\(after.rows.count) rows"))]
+            case (let before?, let after?): return rows(before, after).map { change(.changed, $0) }
             }
-            var changes: [ConfigurationChange] = []
-            if before.columns != after.columns {
-                changes.append(
-                    change(
-                        .changed,
-                        .init(
-                            zh:
-                                "列由 \(before.columns.joined(separator: "、")) 改为 \(after.columns.joined(separator: "、"))",
-                            en:
-                                "columns from \(before.columns.joined(separator: ", ")) to \(after.columns.joined(separator: ", "))"
-                        )))
-            }
-            let left = Dictionary(
-                before.rows.map { ($0.values[0], $0.values) }, uniquingKeysWith: { first, _ in first })
-            let right = Dictionary(
-                after.rows.map { ($0.values[0], $0.values) }, uniquingKeysWith: { first, _ in first })
-            for row in after.rows {
-                let words = row.values.dropFirst().joined(separator: ", ")
-                guard let was = left[row.values[0]] else {
-                    changes.append(
-                        change(
-                            .changed,
-                            .init(zh: "新增行 \(row.values[0]) → \(words)", en: "row added: \(row.values[0]) → \(words)")))
-                    continue
-                }
-                if was != row.values {
-                    let old = was.dropFirst().joined(separator: ", ")
-                    changes.append(
-                        change(
-                            .changed,
-                            .init(
-                                zh: "\(row.values[0]) 由 \(old) 改为 \(words)",
-                                en: "\(row.values[0]) from \(old) to \(words)")))
-                }
-            }
-            for row in before.rows where right[row.values[0]] == nil {
-                let words = row.values.dropFirst().joined(separator: ", ")
-                changes.append(
-                    change(
-                        .changed,
-                        .init(zh: "删除行 \(row.values[0]) → \(words)", en: "row removed: \(row.values[0]) → \(words)")))
-            }
-            return changes
         }
     }
+
+    /// Row by row: by the first column where it tells rows apart in both tables, else by whole rows.
+    private static func rows(_ before: CodeTable, _ after: CodeTable) -> [Problem.Text] {
+        var texts: [Problem.Text] = []
+        if before.columns != after.columns {
+            texts.append(
+                .init(
+                    zh: "列由 \(words(before.columns)) 改为 \(words(after.columns))",
+                    en: "columns from \(words(before.columns)) to \(words(after.columns))"))
+        }
+        let isKeyed = [before, after].allSatisfy { table in Set(table.rows.map { $0[0] }).count == table.rows.count }
+        func key(_ row: [String]) -> String { isKeyed ? row[0] : words(row) }
+        func rest(_ row: [String]) -> String { isKeyed ? " → " + words(Array(row.dropFirst())) : "" }
+        let left = Dictionary(before.rows.map { (key($0), $0) }, uniquingKeysWith: { first, _ in first })
+        let right = Dictionary(after.rows.map { (key($0), $0) }, uniquingKeysWith: { first, _ in first })
+        for row in after.rows {
+            let new = key(row) + rest(row)
+            if let was = left[key(row)] {
+                guard was != row else { continue }
+                texts.append(
+                    .init(zh: "\(key(was) + rest(was)) 改为 \(new)", en: "\(key(was) + rest(was)) is now \(new)"))
+            } else {
+                texts.append(.init(zh: "新增行 \(new)", en: "row added: \(new)"))
+            }
+        }
+        for row in before.rows where right[key(row)] == nil {
+            texts.append(.init(zh: "删除行 \(key(row) + rest(row))", en: "row removed: \(key(row) + rest(row))"))
+        }
+        return texts
+    }
+
+    private static func words(_ cells: [String]) -> String { cells.joined(separator: ", ") }
 
     private static func libraries(_ old: [RevisionManifest.Library], _ new: [RevisionManifest.Library])
         -> [ConfigurationChange]

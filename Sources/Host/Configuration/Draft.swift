@@ -1,4 +1,5 @@
 import Glibc
+import Mapping
 import Values
 
 /// One file of a draft or of a revision, with its bytes.
@@ -27,7 +28,7 @@ struct Draft: Sendable {
     let connections: [ConnectionFile]
     let flows: [FlowFile]
     let mappings: [MappingFile]
-    let tables: [TableFile]
+    let tables: [CodeTable]
     /// The YAML files with their lines, by path.
     let sources: [String: Located]
 
@@ -41,7 +42,7 @@ struct Draft: Sendable {
     func connection(_ name: String) -> ConnectionFile? { connections.first { $0.name == name } }
     func flow(_ name: String) -> FlowFile? { flows.first { $0.name == name } }
     func mapping(_ name: String) -> MappingFile? { mappings.first { $0.name == name } }
-    func table(_ name: String) -> TableFile? { tables.first { $0.name == name } }
+    func table(_ name: String) -> CodeTable? { tables.first { ConnectionFile.stem($0.file) == name } }
 
     /// Reads the draft of a workspace and collects all its problems. The draft is nil only where `datong.yaml` itself
     /// cannot be used; a draft beside problems holds what could be read.
@@ -102,14 +103,14 @@ struct Draft: Sendable {
         var connections: [ConnectionFile] = []
         var flows: [FlowFile] = []
         var mappings: [MappingFile] = []
-        var tables: [TableFile] = []
+        var tables: [CodeTable] = []
         var sources: [String: Located] = [:]
         for file in files {
             do throws(ConfigurationProblem) {
                 let stem = ConnectionFile.stem(file.path)
                 if file.path.hasPrefix("tables/") {
                     if !Name.isValid(stem) { findings.add(file.path, 0, .badName(stem)) }
-                    tables.append(try TableFile(file.bytes, file: file.path))
+                    if let table = table(file, findings) { tables.append(table) }
                     continue
                 }
                 let source = try YAMLReader.read(file.bytes, file: file.path)
@@ -124,6 +125,9 @@ struct Draft: Sendable {
                 case "mappings":
                     if !Name.isValid(stem) { findings.add(file.path, 0, .badName(stem)) }
                     mappings.append(MappingFile(name: stem, file: file.path, root: source))
+                    if let name = source.child("mapping")?.text, name != stem {
+                        findings.add(file.path, source.line(at: ["mapping"]), .nameIsNotFileName(name, file: file.path))
+                    }
                 default:
                     workspace = WorkspaceFile(source, file: file.path, findings: findings)
                 }
@@ -137,7 +141,17 @@ struct Draft: Sendable {
             workspace: workspace, connections: connections, flows: flows, mappings: mappings, tables: tables,
             sources: sources)
         draft.checkNames(findings)
+        draft.checkMappings(findings)
         return draft
+    }
+
+    private static func table(_ file: DraftFile, _ findings: Findings) -> CodeTable? {
+        do throws(MappingProblems) {
+            return try CodeTable(file: file.path, csv: file.bytes)
+        } catch {
+            for problem in error.problems { findings.add(file.path, tableLine(of: problem), problem) }
+            return nil
+        }
     }
 
     /// What can be said without knowing the connectors.

@@ -1,4 +1,3 @@
-import Documents
 import Values
 
 extension Draft {
@@ -22,8 +21,8 @@ extension Draft {
             // A library whose name says it is the one meant explains more than "unknown".
             let wanted = connection.connector.lowercased()
             let cause = catalogue.refused.first { $0.path.lowercased().contains(wanted) }?.problem
-            let kind = Problem.Text(zh: "连接器", en: "connector")
-            let unknown = Problem.unknownName(kind, connection.connector, among: catalogue.connectors.map(\.id))
+            let unknown = Problem.connectorMissing(
+                connection.connector, known: catalogue.connectors.map(\.id), folders: catalogue.folders)
             add(findings, file, ["connector"], cause.map { .connectorUnknown($0) } ?? unknown)
             return
         }
@@ -84,24 +83,21 @@ extension Draft {
             add(findings, file, ["trigger"], .notOffered(what, by: flow.from.connection, offered: abilities(stream)))
         }
         let filter = stream["filter"]?["properties"]?.object ?? [:]
-        let own = DocumentFields.names(of: flow.from.document)
-        for (key, value) in flow.where {
-            if let schema = filter[key] {
-                if let located = sources[file]?.child("from")?.child("where")?.child(key) {
-                    SettingsCheck(file: file, findings: findings).checkValue(located, schema, path: "from.where.\(key)")
-                }
-            } else if !own.contains(key) {
-                let known = filter.keys + own.filter { filter[$0] == nil }
-                add(findings, file, ["from", "where", key], .unknownFilter(key, known: known))
-            } else if case .array(let choices) = value, choices.isEmpty {
-                add(findings, file, ["from", "where", key], .emptyValue("from.where.\(key)"))
+        for key in flow.where.keys {
+            guard let schema = filter[key], let value = sources[file]?.child("from")?.child("where")?.child(key) else {
+                continue
+            }
+            // Several wanted values are several questions to the source.
+            let values: [Located] = if case .sequence(let list) = value.content { list } else { [value] }
+            for value in values {
+                SettingsCheck(file: file, findings: findings).checkValue(value, schema, path: "from.where.\(key)")
             }
         }
         for key in (stream["filter"]?["required"]?.array ?? []).compactMap(\.string) where flow.where[key] == nil {
             add(findings, file, ["from", "where"], .missingKey("from.where.\(key)", write: "\(key): …"))
         }
         if flow.writeBack == .comment {
-            let entry = documents(product).first { $0["type"]?.string == "comment" }
+            let entry = documents(product).first { $0["comments_on"]?.string == flow.from.document }
             if entry.map({ abilities($0).contains("write") }) != true {
                 let what = Problem.Text(zh: "评论回写", en: "writing a comment")
                 let offered = documents(product).compactMap { $0["type"]?.string }
@@ -142,7 +138,7 @@ extension Located {
 
 /// Checks settings against the schema in a connector's `describe`, with the line of every problem.
 ///
-/// The subset that settings use: `type`, `properties`, `required`, `enum`, `items`, `minimum`, `maximum`.
+/// The subset that settings use: `type`, `properties`, `additionalProperties`, `required`, `enum`, `items`, `minimum`, `maximum`.
 struct SettingsCheck {
     let file: String
     let findings: Findings
@@ -162,8 +158,10 @@ struct SettingsCheck {
         }
         for entry in entries {
             guard let property = properties[entry.key] else {
-                if schema["additionalProperties"]?.bool != true {
-                    findings.add(file, entry.line, .unknownKey("\(path).\(entry.key)", in: properties.keys))
+                switch schema["additionalProperties"] {
+                case .object(let any)?: checkValue(entry.value, .object(any), path: "\(path).\(entry.key)")
+                case .bool(true)?: break
+                default: findings.add(file, entry.line, .unknownKey("\(path).\(entry.key)", in: properties.keys))
                 }
                 continue
             }
@@ -196,7 +194,9 @@ struct SettingsCheck {
             findings.add(file, value.line, .wrongType(path, seen: value.kind, write: write))
             return
         }
-        if case .object = json, schema["properties"] != nil { check(value, schema, path: path, line: value.line) }
+        if case .object = json, schema["properties"] != nil || schema["additionalProperties"] != nil {
+            check(value, schema, path: path, line: value.line)
+        }
         if case .sequence(let items) = value.content, let itemSchema = schema["items"] {
             for (index, item) in items.enumerated() { checkValue(item, itemSchema, path: "\(path)[\(index)]") }
         }

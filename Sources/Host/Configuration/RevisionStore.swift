@@ -1,5 +1,6 @@
 import Glibc
 import Values
+import Vault
 
 /// What a revision says about itself: `revisions/NNNN/manifest.json`.
 struct RevisionManifest: Sendable, Hashable {
@@ -43,7 +44,7 @@ struct RevisionManifest: Sendable, Hashable {
         for library in connectors {
             text += "connector \(library.sha256) \(library.id) \(library.version) \(library.path)\n"
         }
-        return SHA256.hex(Array(text.utf8))
+        return Hash.sha256Hex(Array(text.utf8))
     }
 
     var json: JSON {
@@ -220,7 +221,7 @@ struct RevisionStore: Sendable {
     func library(_ library: RevisionManifest.Library, revision: Int) throws(Problem) -> String {
         let path = root + "/" + library.path
         guard let bytes = try? FileStore.read(path, limit: ConfigurationLimits.libraryBytes),
-            SHA256.hex(bytes) == library.sha256
+            Hash.sha256Hex(bytes) == library.sha256
         else { throw .revisionTampered(revision, library.path) }
         return path
     }
@@ -255,7 +256,7 @@ struct RevisionStore: Sendable {
         RevisionManifest(
             number: number, created: created, user: user, origin: .apply,
             files: draft.files.map {
-                RevisionManifest.File(path: $0.path, sha256: SHA256.hex($0.bytes), bytes: $0.bytes.count)
+                RevisionManifest.File(path: $0.path, sha256: Hash.sha256Hex($0.bytes), bytes: $0.bytes.count)
             }, connectors: connectors.sorted { $0.id < $1.id }.map(library))
     }
 
@@ -296,7 +297,7 @@ struct RevisionStore: Sendable {
         for file in manifest.files {
             let path = folder(manifest.number) + "/files/" + file.path
             guard let bytes = try? FileStore.read(path, limit: ConfigurationLimits.tableBytes),
-                bytes.count == file.bytes, SHA256.hex(bytes) == file.sha256
+                bytes.count == file.bytes, Hash.sha256Hex(bytes) == file.sha256
             else { throw .revisionTampered(manifest.number, file.path) }
             files.append(DraftFile(path: file.path, bytes: bytes))
         }
@@ -334,7 +335,7 @@ struct RevisionStore: Sendable {
     private func adopt(_ connector: Connector) throws(Problem) {
         let bytes = try FileStore.read(connector.path, limit: ConfigurationLimits.libraryBytes)
         // The description was given by other bytes: the library was replaced while the draft was checked.
-        guard SHA256.hex(bytes) == connector.sha256 else { throw .libraryChanged(connector.path) }
+        guard Hash.sha256Hex(bytes) == connector.sha256 else { throw .libraryChanged(connector.path) }
         let library = Self.library(connector)
         let target = root + "/" + library.path
         if FileStore.exists(target) {

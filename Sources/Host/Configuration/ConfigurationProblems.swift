@@ -174,14 +174,6 @@ extension Problem {
             nextEN: known.isEmpty ? "create one first" : "there are: \(known.joined(separator: ", "))")
     }
 
-    static func settingRefused(_ key: String, reason: Text) -> Problem {
-        Problem(
-            "E-CONF-026", zh: "连接器不接受设置 \(key):\(reason.zh)",
-            en: "the connector refuses the setting \(key): \(reason.en)",
-            nextZH: "用 datong connector inspect 查看该产品的设置项",
-            nextEN: "see the product's settings with datong connector inspect")
-    }
-
     static func limitAboveVendor(_ key: String, seen: Int, vendor: Int) -> Problem {
         Problem(
             "E-CONF-027", zh: "\(key) \(seen) 高于厂商允许的 \(vendor)", en: "\(key) \(seen) is above the vendor's \(vendor)",
@@ -197,13 +189,6 @@ extension Problem {
                 ? "use another connection or connector version" : "it offers: \(offered.joined(separator: ", "))")
     }
 
-    static func mappingDoesNotFit(_ mapping: String, side: String, has: String, flow: String) -> Problem {
-        Problem(
-            "E-CONF-029", zh: "映射 \(mapping) 的 \(side) 是 \(has),流程要的是 \(flow)",
-            en: "the mapping \(mapping) has \(side) \(has), the flow needs \(flow)",
-            nextZH: "换用合适的映射,或改流程的单据类型", nextEN: "use a mapping that fits, or change the flow's document")
-    }
-
     static var inProcessOutsidePractice: Problem {
         Problem(
             "E-CONF-030", zh: "正式工作区不允许 isolation: in-process",
@@ -216,22 +201,6 @@ extension Problem {
             "E-CONF-031", zh: "密钥文件在工作区内:备份会把钥匙和锁放在一起",
             en: "the key file lies inside the workspace: a backup would hold key and lock together",
             nextZH: "移到工作区外,如 ~/.config/datong/keys/", nextEN: "move it outside, e.g. to ~/.config/datong/keys/")
-    }
-
-    static func badTable(_ reason: Text) -> Problem {
-        Problem(
-            "E-CONF-032", zh: "码表有误:\(reason.zh)", en: "the code table is wrong: \(reason.en)",
-            nextZH: "第一行是列名,每行列数相同,第一列不重复",
-            nextEN: "the first row names the columns, every row has as many, the first column repeats nothing")
-    }
-
-    static func unknownFilter(_ key: String, known: [String]) -> Problem {
-        let meant = nearest(key, among: known)
-        return Problem(
-            "E-CONF-033",
-            zh: "where 不能按 \(key) 筛选" + (meant.map { ",是否想写 \($0)?" } ?? ""),
-            en: "where cannot filter by \(key)" + (meant.map { ", did you mean \($0)?" } ?? ""),
-            nextZH: "可用:\(known.joined(separator: "、"))", nextEN: "possible: \(known.joined(separator: ", "))")
     }
 
     static func badURL(_ key: String) -> Problem {
@@ -277,6 +246,16 @@ extension Problem {
             "E-CONF-040", zh: "连接器无法使用(\(cause.code)):\(cause.what.zh)",
             en: "the connector cannot be used (\(cause.code)): \(cause.what.en)",
             nextZH: cause.next.zh, nextEN: cause.next.en)
+    }
+
+    static func connectorMissing(_ id: String, known: [String], folders: [String]) -> Problem {
+        let meant = nearest(id, among: known)
+        return Problem(
+            "E-CONF-048",
+            zh: "没有连接器 \(id)" + (meant.map { ",是否想写 \($0)?" } ?? ""),
+            en: "there is no connector \(id)" + (meant.map { ", did you mean \($0)?" } ?? ""),
+            nextZH: "把它的库文件放进这些文件夹之一:\(folders.joined(separator: "、"))",
+            nextEN: "put its library into one of: \(folders.joined(separator: ", "))")
     }
 
     static func emptyValue(_ key: String) -> Problem {

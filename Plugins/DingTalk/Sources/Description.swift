@@ -82,10 +82,7 @@ extension DingTalkConnector {
             "filter": [
                 "type": "object",
                 "properties": [
-                    "template": [
-                        "type": "array", "items": ["type": "string"],
-                        "title": title("审批模板 processCode", "Approval templates"),
-                    ]
+                    "template": ["type": "string", "title": title("审批模板 processCode", "Approval template")]
                 ], "additionalProperties": false,
             ],
         ]

@@ -42,6 +42,11 @@ import Values
         #expect(failure?.description.contains("datong.state/1") == true)
     }
 
+    @Test func aSecretInAStreamsHeadersIsABugAndNotLost() throws {
+        let connection = try FakeHost { _ in .text("") }.open(makeEcho(), product: "leaky")
+        #expect(#expect(throws: Failure.self) { try connection.endpoint() }?.kind == .bug)
+    }
+
     @Test func anAbilityNotOfferedIsNull() {
         #expect(makeEcho().offers("datong.write/1"))
         #expect(!makeEcho().offers("datong.poll/1"))
@@ -106,6 +111,7 @@ import Values
         #expect(request.effect == .write)
         #expect(request.http11Only)
         #expect(request.session == "login")
+        #expect(request.header("Content-Type") == "application/json")
         #expect(request.insertions.map(\.expression) == ["key", "token", "password | json"])
         #expect(!request.literal.contains("p\"w"))
     }

@@ -117,7 +117,9 @@ struct EchoConnector: Probing, Reading, Writing, Finding, Querying, Listening, R
 
     func endpoint(_ call: Call) throws(Failure) -> ListenEndpoint {
         ListenEndpoint(
-            url: "wss://vendor.example.test/s", headers: [HTTPRequest.Header("a", "b")], pingIntervalMilliseconds: 5,
+            url: "wss://vendor.example.test/s",
+            headers: [HTTPRequest.Header("a", configuration.product == "leaky" ? "\(secret: "key")" : "b")],
+            pingIntervalMilliseconds: 5,
             idleTimeoutMilliseconds: 9)
     }
 

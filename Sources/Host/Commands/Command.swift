@@ -38,7 +38,7 @@ struct Session: Sendable {
     /// Asks the owner of the workspace.
     func request(_ verb: String, _ arguments: JSONObject = [:]) async throws(Problem) -> JSON {
         guard FileStore.exists(root + "/" + Draft.workspaceFile) else { throw .notAWorkspace(root) }
-        return try await services.control(root).request(verb, .object(arguments))
+        return try await services.control(root, terminal).request(verb, .object(arguments))
     }
 
     /// The draft; its problems are shown and end the command.
@@ -101,7 +101,7 @@ struct OfflineServices: HostServices {
     private struct Inspector: ConnectorInspector {
         func describe(library path: String) async throws(Problem) -> JSON { throw .hostNotRunning }
     }
-    func control(_ root: String) -> any HostControl { Control() }
+    func control(_ root: String, _ terminal: Terminal) -> any HostControl { Control() }
     var inspector: any ConnectorInspector { Inspector() }
     func run(_ root: String, _ terminal: Terminal) async throws(Problem) { throw .hostNotRunning }
 }

@@ -11,7 +11,7 @@ protocol HostControl: Sendable {
 /// What the commands need from the running part of the host.
 protocol HostServices: Sendable {
     /// The way to the owner of a workspace: its control socket, or this process once it holds the run lock.
-    func control(_ root: String) -> any HostControl
+    func control(_ root: String, _ terminal: Terminal) -> any HostControl
     /// Describes connector libraries.
     var inspector: any ConnectorInspector { get }
     /// Runs the host until it is told to stop.

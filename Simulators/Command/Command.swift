@@ -73,6 +73,7 @@ struct SimulatorCommand: AsyncParsableCommand {
         let settings = try split()
         var running: [SimulatorServer] = []
         var credentials: SimJSON = [:]
+        var lines: [SimJSON] = []
         for vendor in vendors {
             guard let kind = Self.known.first(where: { $0.name == vendor }) else { continue }
             let simulator = try kind.init(options: SimulatorOptions(seed: seed, settings: settings[vendor] ?? [:]))
@@ -82,18 +83,25 @@ struct SimulatorCommand: AsyncParsableCommand {
             let url = try await server.start()
             running.append(server)
             credentials[vendor] = await simulator.credentials()
-            let line: SimJSON = ["simulator": .string(vendor), "url": .string(url)]
-            FileHandle.standardOutput.write(Data((line.text + "\n").utf8))
+            lines.append(["simulator": .string(vendor), "url": .string(url)])
         }
-        if let credentialsOut {
-            guard
-                FileManager.default.createFile(
-                    atPath: credentialsOut, contents: Data((credentials.text + "\n").utf8),
-                    attributes: [.posixPermissions: 0o600])
-            else { throw ValidationError("\(credentialsOut) cannot be written.") }
-        }
+        // First the file, then the lines: who has read a line finds the file whole.
+        if let credentialsOut { try write(credentials.text + "\n", to: credentialsOut) }
+        for line in lines { FileHandle.standardOutput.write(Data((line.text + "\n").utf8)) }
         await untilStopped()
         for server in running { await server.stop() }
+    }
+
+    /// Writes a file that only its owner can read, from its first byte on.
+    private func write(_ text: String, to path: String) throws {
+        let part = path + ".part"
+        unlink(part)
+        let descriptor = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw ValidationError("\(path) cannot be written.") }
+        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        try handle.write(contentsOf: Data(text.utf8))
+        try handle.close()
+        guard rename(part, path) == 0 else { throw ValidationError("\(path) cannot be written.") }
     }
 
     private func untilStopped() async {

@@ -135,7 +135,8 @@ public final class DingTalkSimulator: Simulator {
         await hub.serve(socket, ticket: request.query("ticket"))
     }
 
-    /// The vendor's own shapes of misbehaviour; `ipBan` and `punish` are the two pages of a shut-out address.
+    /// The vendor's own shapes of misbehaviour; further kinds: `ipBan` and `punish` (the two pages of a shut-out
+    /// address), `quota` (the month's calls are spent), `error:CODE` (any refusal of the operation's generation).
     public func answer(to fault: Fault.Kind, _ request: SimRequest) async -> SimResponse? {
         let found = Operation.find(request)?.operation
         let generation = found?.generation ?? (request.path.hasPrefix("/topapi/") ? .old : .new)
@@ -154,7 +155,27 @@ public final class DingTalkSimulator: Simulator {
             return .json(["status": 1111, "wait": 5, "source": "x5", "punish": "deny", "uuid": .string(Self.banID)])
         case .vendor("quota"):
             return world.withLock { Refusal.quotaSpent(generation).response(request: $0.requestID()) }
+        case .vendor(let name) where name.hasPrefix("error:"):
+            let refusal = Self.refusal(String(name.dropFirst("error:".count)), generation)
+            return world.withLock { refusal.response(request: $0.requestID()) }
         default: return nil
+        }
+    }
+
+    /// A refusal with any code: `error:IpNotInWhiteList`, `error:90002`, `error:88/60020`.
+    private static func refusal(_ code: String, _ generation: Generation) -> Refusal {
+        switch generation {
+        case .new:
+            let status =
+                code.hasPrefix("Forbidden.")
+                ? 403
+                : code == "ServiceUnavailable"
+                    ? 503 : ["systemError", "system.error", "server.error", "unknown.error"].contains(code) ? 500 : 400
+            return .new(status: status, code: code, message: code)
+        case .old:
+            let parts = code.split(separator: "/")
+            guard parts.count == 2 else { return .old(errcode: Int(code) ?? -1, errmsg: code) }
+            return .gateway(subCode: String(parts[1]), subMessage: String(parts[1]))
         }
     }
 
@@ -322,7 +343,7 @@ public final class DingTalkSimulator: Simulator {
         } else {
             data["text"] = ["content": .string(group ? " " + text : text)]
         }
-        await hub.push(callback: "/v1.0/im/bot/messages/get", id: message, data: data)
+        await hub.push(callback: "/v1.0/im/bot/messages/get", id: message, data: data, charged: !spent)
         return .json(["msgId": .string(message)])
     }
 

@@ -69,6 +69,8 @@ final class StreamHub: Sendable {
         let born: Int64
         /// Comes again until acknowledged.
         let durable: Bool
+        /// Counts against the month.
+        let charged: Bool
         var copies: Int
         var attempts = 0
         var progress = Progress.waiting
@@ -235,28 +237,29 @@ final class StreamHub: Sendable {
     func push(event type: String, id: String, data: SimJSON) async {
         let now = clock.now()
         await push(
-            id: id, Subscription(type: "EVENT", topic: "*"), durable: true, data: data,
+            id: id, Subscription(type: "EVENT", topic: "*"), durable: true, charged: true, data: data,
             headers: [
                 "eventType": .string(type), "eventId": .string(id), "eventCorpId": .string(corp),
                 "eventBornTime": .string("\(now)"), "eventUnifiedAppId": .string("unified-\(app)"),
             ])
     }
 
-    /// Pushes a callback. Nobody there: it is lost.
-    func push(callback topic: String, id: String, data: SimJSON) async {
+    /// Pushes a callback. Nobody there: it is lost. Uncharged: the vendor's note that the month's pushes are spent.
+    func push(callback topic: String, id: String, data: SimJSON, charged: Bool) async {
         await push(
-            id: id, Subscription(type: "CALLBACK", topic: topic), durable: false, data: data, headers: SimObject())
+            id: id, Subscription(type: "CALLBACK", topic: topic), durable: false, charged: charged, data: data,
+            headers: SimObject())
     }
 
     private func push(
-        id: String, _ subscription: Subscription, durable: Bool, data: SimJSON, headers: SimObject
+        id: String, _ subscription: Subscription, durable: Bool, charged: Bool, data: SimJSON, headers: SimObject
     ) async {
         state.withLock { state in
             let copies = state.duplicateNext > 0 ? 2 : 1
             if state.duplicateNext > 0 { state.duplicateNext -= 1 }
             state.pushes[id] = Push(
                 id: id, subscription: subscription, headers: headers, data: data, born: clock.now(), durable: durable,
-                copies: copies)
+                charged: charged, copies: copies)
             state.order.append(id)
         }
         await deliver(id)
@@ -287,7 +290,7 @@ final class StreamHub: Sendable {
                 push.progress = push.durable ? .waiting : .lost("nobody connected")
                 return .nothing
             }
-            guard afford() else {
+            guard !push.charged || afford() else {
                 push.progress = .lost("the month's pushes are spent")
                 return .nothing
             }

@@ -36,6 +36,7 @@ struct Refusal: Error, Sendable {
     }
 
     static let contextLost = Refusal(1, "会话信息已丢失，请重新登录")
+    /// Wrong credentials under signed headers say the same words as a lost session: measured on real servers.
     static let notAuthorized = Refusal(1, "会话信息已丢失，请重新登录")
     static let noPermission = Refusal(2, "您没有该操作的权限，请联系系统管理员")
     static let database = Refusal(6, "数据库访问失败，请稍后重试")

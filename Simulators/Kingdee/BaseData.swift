@@ -3,14 +3,14 @@ struct BaseRecord: Sendable {
     let id: Int64
     let number: String
     var name: String
-    /// C = audited; a record that is not audited may not be used by a bill.
-    var documentStatus: String = "C"
+    /// A record that is not audited may not be used by a bill.
+    var status = BillStatus.audited
     /// 禁用.
     var isForbidden = false
     var modified: Moment
     /// Further columns by field key, for example `FISDETAIL` of an account.
     var attributes: [String: Cell] = [:]
-    /// Dimension keys (`FFLEX5` …) an account demands of every line, and those it takes when given.
+    /// Forms of the dimensions an account demands of every line, and of those it takes when given.
     var requiredDimensions: [String] = []
     var optionalDimensions: [String] = []
 }
@@ -19,10 +19,12 @@ struct BaseRecord: Sendable {
 struct BaseTable: Sendable {
     private(set) var records: [BaseRecord] = []
     private var positions: [String: Int] = [:]
+    private var highestID: Int64 = 0
 
     init(_ records: [BaseRecord]) {
         self.records = records
         for (position, record) in records.enumerated() { positions[record.number] = position }
+        highestID = records.map(\.id).max() ?? 0
     }
 
     subscript(number: String) -> BaseRecord? {
@@ -33,37 +35,76 @@ struct BaseTable: Sendable {
         }
     }
 
+    /// Enters a record, in place of the one with its number if there is one.
+    mutating func put(_ record: BaseRecord) {
+        if let position = positions[record.number] {
+            records[position] = record
+        } else {
+            positions[record.number] = records.count
+            records.append(record)
+        }
+        highestID = max(highestID, record.id)
+    }
+
+    mutating func remove(_ number: String) {
+        records.removeAll { $0.number == number }
+        positions = [:]
+        for (position, record) in records.enumerated() { positions[record.number] = position }
+    }
+
+    /// An id no record ever had.
+    var nextID: Int64 { highestID + 1 }
+
+    /// The next free automatic number, four digits at least.
+    func nextNumber(prefix: String) -> String {
+        var next = records.count + 1
+        while true {
+            let digits = String(next)
+            let number = prefix + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+            if positions[number] == nil { return number }
+            next += 1
+        }
+    }
+
     subscript(id id: Int64) -> BaseRecord? { records.first { $0.id == id } }
 }
 
-/// The accounting dimensions of this tenant: key of the flex field → form that holds its codes.
-/// The keys are those most tenants have; every tenant may differ.
-enum Dimension {
-    static let forms: [(key: String, form: String, title: String)] = [
-        ("FFLEX4", "BD_Supplier", "供应商"), ("FFLEX5", "BD_Department", "部门"), ("FFLEX6", "BD_Customer", "客户"),
-        ("FFLEX7", "BD_Empinfo", "员工"), ("FFLEX9", "BD_Expense", "费用项目"),
+/// One accounting dimension (核算维度) of this tenant: the key of its flex field, the form that holds its codes.
+struct Dimension: Sendable, Hashable {
+    let key: String
+    let form: String
+    let title: String
+
+    /// The keys most tenants have; every tenant may differ [DOC].
+    static let usual = [
+        Dimension(key: "FFLEX4", form: "BD_Supplier", title: "供应商"),
+        Dimension(key: "FFLEX5", form: "BD_Department", title: "部门"),
+        Dimension(key: "FFLEX6", form: "BD_Customer", title: "客户"),
+        Dimension(key: "FFLEX7", form: "BD_Empinfo", title: "员工"),
+        Dimension(key: "FFLEX9", form: "BD_Expense", title: "费用项目"),
     ]
-    static func title(_ key: String) -> String { forms.first { $0.key == key }?.title ?? key }
-    static func form(_ key: String) -> String? { forms.first { $0.key == key }?.form }
 }
 
 /// The company the simulator starts with: one book, a chart of accounts, a few departments, people and partners.
 enum SampleCompany {
     static let bookNumber = "001"
+    /// 人民币: lines in a book of this currency may leave currency and rate out [DOC].
     static let baseCurrency = "PRE001"
 
     static func tables(at moment: Moment) -> [String: BaseTable] {
         var tables: [String: BaseTable] = [:]
-        func add(_ form: String, from first: Int64, _ rows: [(String, String)], status: String = "C") {
+        func add(_ form: String, from first: Int64, _ rows: [(String, String)]) {
             tables[form] = BaseTable(
                 rows.enumerated().map {
                     BaseRecord(
-                        id: first + Int64($0.offset), number: $0.element.0, name: $0.element.1, documentStatus: status,
-                        modified: moment)
+                        id: first + Int64($0.offset), number: $0.element.0, name: $0.element.1, modified: moment)
                 })
         }
         tables["BD_Account"] = BaseTable(accounts(at: moment))
-        add("BD_AccountBook", from: 100_001, [(bookNumber, "示例科技主账簿"), ("002", "示例科技管理账簿")])
+        add("BD_AccountBook", from: 100_001, [(bookNumber, "示例科技主账簿"), ("002", "示例科技香港账簿")])
+        tables["BD_AccountBook"]?[bookNumber]?.attributes["FCURRENCY"] = .text(baseCurrency)
+        tables["BD_AccountBook"]?["002"]?.attributes["FCURRENCY"] = .text("PRE002")
+        add("ORG_Organizations", from: 1, [("100", "示例科技"), ("101", "示例科技上海分公司")])
         add("BD_Currency", from: 1, [("PRE001", "人民币"), ("PRE002", "香港元"), ("PRE007", "美元")])
         add("BD_RateType", from: 1, [("HLTX01_SYS", "固定汇率"), ("HLTX02_SYS", "即期汇率")])
         add("BD_VoucherGroup", from: 1, [("PRE001", "记"), ("PRE002", "收"), ("PRE003", "付"), ("PRE004", "转")])
@@ -83,6 +124,11 @@ enum SampleCompany {
         add(
             "BD_Supplier", from: 100_401,
             [("VEN00001", "蓝天航空票务"), ("VEN00002", "绿洲办公用品"), ("VEN00003", "远山酒店")])
+        for form in Form.writable.keys {
+            for number in tables[form]?.records.map(\.number) ?? [] {
+                for (key, _) in Form.organizationFields { tables[form]?[number]?.attributes[key] = .text("100") }
+            }
+        }
         add(
             "BD_Expense", from: 100_501,
             [("CI001", "差旅费"), ("CI002", "业务招待费"), ("CI003", "交通费"), ("CI004", "办公费"), ("CI005", "通讯费")])
@@ -90,22 +136,22 @@ enum SampleCompany {
     }
 
     private static func accounts(at moment: Moment) -> [BaseRecord] {
-        let employee = ["FFLEX7"]
-        let department = ["FFLEX5"]
-        let expenseOptions = ["FFLEX7", "FFLEX9"]
+        let employee = ["BD_Empinfo"]
+        let department = ["BD_Department"]
+        let expenseOptions = ["BD_Empinfo", "BD_Expense"]
         // number, name, direction (1 debit, -1 credit), required dimensions, optional dimensions
         let rows: [(String, String, Int64, [String], [String])] = [
             ("1001", "库存现金", 1, [], []),
             ("1002", "银行存款", 1, [], []),
             ("1002.01", "银行存款_基本户", 1, [], []),
             ("1002.02", "银行存款_一般户", 1, [], []),
-            ("1122", "应收账款", 1, ["FFLEX6"], []),
-            ("1123", "预付账款", 1, ["FFLEX4"], []),
+            ("1122", "应收账款", 1, ["BD_Customer"], []),
+            ("1123", "预付账款", 1, ["BD_Supplier"], []),
             ("1221", "其他应收款", 1, employee, []),
             ("1405", "库存商品", 1, [], []),
             ("1601", "固定资产", 1, [], []),
-            ("2202", "应付账款", -1, ["FFLEX4"], []),
-            ("2203", "预收账款", -1, ["FFLEX6"], []),
+            ("2202", "应付账款", -1, ["BD_Supplier"], []),
+            ("2203", "预收账款", -1, ["BD_Customer"], []),
             ("2211", "应付职工薪酬", -1, [], []),
             ("2221", "应交税费", -1, [], []),
             ("2221.01", "应交税费_应交增值税", -1, [], []),
@@ -114,7 +160,7 @@ enum SampleCompany {
             ("2241", "其他应付款", -1, employee, []),
             ("2242", "已停用往来", -1, [], []),
             ("4001", "实收资本", -1, [], []),
-            ("6001", "主营业务收入", -1, [], ["FFLEX6"]),
+            ("6001", "主营业务收入", -1, [], ["BD_Customer"]),
             ("6401", "主营业务成本", 1, [], []),
             ("6601", "销售费用", 1, [], []),
             ("6601.01", "销售费用_差旅费", 1, department, expenseOptions),

@@ -13,6 +13,7 @@ struct Books: Sendable {
         let period: Period
     }
 
+    let dimensions: [Dimension]
     var base: [String: BaseTable]
     private(set) var vouchers: [Int64: Voucher] = [:]
     private var usedGroupNumbers: [Series: Set<Int>] = [:]
@@ -20,6 +21,10 @@ struct Books: Sendable {
     private var nextBillNumber = 1
     private var nextEntryID: Int64 = 200_001
     private var numberOfBill: [String: Int64] = [:]
+    /// Ids of all vouchers, ascending, and of those with an external id (as the database compares text): a year of
+    /// vouchers is asked for by external id before every write.
+    private var ids: [Int64] = []
+    private var idsOfExternal: [String: [Int64]] = [:]
     /// Periods of a book that are closed (结账).
     var closed: Set<Period> = []
     /// Bill numbers somebody has open in the client: network control refuses changes.
@@ -30,7 +35,16 @@ struct Books: Sendable {
     private(set) var operations = 0
     private(set) var replaced = 0
 
-    init(at now: Int64) { base = SampleCompany.tables(at: Moment(milliseconds: now)) }
+    init(dimensions: [Dimension], at now: Int64) {
+        self.dimensions = dimensions
+        base = SampleCompany.tables(at: Moment(milliseconds: now))
+    }
+
+    /// All vouchers by ascending id, or only those whose external id is this text.
+    func vouchers(externalID: String?) -> [Voucher] {
+        let wanted = externalID.map { idsOfExternal[Filter.folded($0)] ?? [] } ?? ids
+        return wanted.compactMap { vouchers[$0] }
+    }
 
     func voucher(number: String) -> Voucher? { numberOfBill[number].flatMap { vouchers[$0] } }
 
@@ -68,6 +82,8 @@ struct Books: Sendable {
             replaced += 1
         }
         vouchers[voucher.id] = voucher
+        Self.insert(voucher.id, into: &ids)
+        Self.insert(voucher.id, into: &idsOfExternal[Filter.folded(voucher.externalID), default: []])
         numberOfBill[voucher.billNumber] = voucher.id
         usedGroupNumbers[series(of: voucher), default: []].insert(voucher.groupNumber)
     }
@@ -83,6 +99,13 @@ struct Books: Sendable {
         guard let old = vouchers.removeValue(forKey: id) else { return }
         numberOfBill[old.billNumber] = nil
         usedGroupNumbers[series(of: old)]?.remove(old.groupNumber)
+        ids.removeAll { $0 == id }
+        idsOfExternal[Filter.folded(old.externalID)]?.removeAll { $0 == id }
+    }
+
+    /// Ids nearly always grow, so the place is sought from the end.
+    private static func insert(_ id: Int64, into ids: inout [Int64]) {
+        ids.insert(id, at: ids.lastIndex { $0 < id }.map { $0 + 1 } ?? 0)
     }
 
     private func series(of voucher: Voucher) -> Series {
@@ -90,9 +113,9 @@ struct Books: Sendable {
             group: voucher.group, period: Period(book: voucher.book, year: voucher.year, period: voucher.period))
     }
 
-    /// True when the identical package was saved within the remembered span; remembers it otherwise.
-    mutating func isRepeated(_ package: String, at now: Int64) -> Bool {
-        packages = packages.filter { now - $0.value < Limits.repeatedPackageMilliseconds }
+    /// True when the identical package was saved within the span (milliseconds); remembers it otherwise.
+    mutating func isRepeated(_ package: String, at now: Int64, span: Int) -> Bool {
+        packages = packages.filter { now - $0.value < Int64(span) }
         return packages.updateValue(now, forKey: package) != nil
     }
 
@@ -119,28 +142,32 @@ struct Books: Sendable {
 }
 
 extension Books {
-    /// What `/_sim/books` shows of the vouchers: each with its lines, in the order they were first saved, and totals.
-    var json: SimJSON {
-        let ordered = vouchers.values.sorted { $0.id < $1.id }
+    /// Counts and sums, and the external ids that stand in the books more than once.
+    var totals: SimJSON {
+        let ordered = vouchers(externalID: nil)
         let withID = ordered.filter { !$0.externalID.isEmpty }
         let copies = Dictionary(grouping: withID, by: \.externalID).mapValues(\.count)
         let statuses = Dictionary(grouping: ordered, by: \.status.rawValue).mapValues(\.count)
         return [
-            "vouchers": .array(ordered.enumerated().map { Self.json($1, order: $0 + 1) }),
-            "totals": [
-                "count": SimJSON(ordered.count),
-                "distinct_ext_ids": SimJSON(copies.count),
-                "doubled_ext_ids": SimJSON(copies.filter { $0.value > 1 }.keys.sorted()),
-                "without_ext_id": SimJSON(ordered.count - withID.count),
-                "debits": .string(ordered.reduce(.zero) { $0 + $1.debits }.text(places: 2)),
-                "credits": .string(ordered.reduce(.zero) { $0 + $1.credits }.text(places: 2)),
-                "by_status": .object(
-                    statuses.sorted { $0.key < $1.key }.reduce(into: SimObject()) { $0[$1.key] = SimJSON($1.value) }),
-                "replaced": SimJSON(replaced),
-            ],
-            "closed_periods": .array(
-                closed.map { "\($0.book):\($0.year)-\($0.period)" }.sorted().map { .string($0) }),
-            "trail": .array(trail),
+            "count": SimJSON(ordered.count),
+            "distinct_ext_ids": SimJSON(copies.count),
+            "doubled_ext_ids": SimJSON(copies.filter { $0.value > 1 }.keys.sorted()),
+            "without_ext_id": SimJSON(ordered.count - withID.count),
+            "debits": .string(ordered.reduce(.zero) { $0 + $1.debits }.text(places: 2)),
+            "credits": .string(ordered.reduce(.zero) { $0 + $1.credits }.text(places: 2)),
+            "by_status": .object(
+                statuses.sorted { $0.key < $1.key }.reduce(into: SimObject()) { $0[$1.key] = SimJSON($1.value) }),
+            "replaced": SimJSON(replaced),
+        ]
+    }
+
+    var closedPeriods: SimJSON { SimJSON(closed.map { "\($0.book):\($0.year)-\($0.period)" }.sorted()) }
+
+    /// What `/_sim/books` shows: every voucher with its lines in the order they were first saved, totals, the trail.
+    var json: SimJSON {
+        [
+            "vouchers": .array(vouchers(externalID: nil).enumerated().map { Self.json($1, order: $0 + 1) }),
+            "totals": totals, "closed_periods": closedPeriods, "trail": .array(trail),
         ]
     }
 

@@ -59,6 +59,15 @@ indirect enum Filter: Sendable, Equatable {
         return filter
     }
 
+    /// The text a column must equal for any row to pass; nil when the filter does not pin it.
+    func pinned(_ column: String) -> String? {
+        switch self {
+        case .compare(let name, .equal, .text(let text)) where name.lowercased() == column.lowercased(): text
+        case .and(let a, let b): a.pinned(column) ?? b.pinned(column)
+        default: nil
+        }
+    }
+
     /// The columns it reads.
     var columns: [String] {
         switch self {
@@ -124,7 +133,8 @@ indirect enum Filter: Sendable, Equatable {
 
     private static func sign<T: Comparable>(_ a: T, _ b: T) -> Int { a < b ? -1 : a > b ? 1 : 0 }
 
-    private static func folded(_ text: String) -> String {
+    /// Text as the database compares it: without case and trailing blanks.
+    static func folded(_ text: String) -> String {
         var text = Substring(text.lowercased())
         while text.last == " " { text.removeLast() }
         return String(text)

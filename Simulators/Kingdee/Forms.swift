@@ -38,7 +38,8 @@ struct Form: Sendable {
 
 extension Form {
     static let baseForms: [(id: String, title: String, primaryKey: String)] = [
-        ("BD_Account", "科目", "FACCTID"), ("BD_AccountBook", "账簿", "FBOOKID"), ("BD_Currency", "币别", "FCURRENCYID"),
+        ("ORG_Organizations", "组织机构", "FOrgID"), ("BD_Account", "科目", "FACCTID"), ("BD_AccountBook", "账簿", "FBOOKID"),
+        ("BD_Currency", "币别", "FCURRENCYID"),
         ("BD_RateType", "汇率类型", "FRATETYPEID"), ("BD_VoucherGroup", "凭证字", "FVCHGROUPID"),
         ("BD_Department", "部门", "FDEPTID"), ("BD_Empinfo", "员工", "FID"), ("BD_Customer", "客户", "FCUSTID"),
         ("BD_Supplier", "供应商", "FSupplierId"), ("BD_Expense", "费用项目", "FEXPID"),
@@ -49,19 +50,19 @@ extension Form {
         let wanted = id.lowercased()
         if wanted == "gl_voucher" { return voucher(options: options) }
         guard let base = baseForms.first(where: { $0.id.lowercased() == wanted }) else { return nil }
-        return baseForm(id: base.id, title: base.title, primaryKey: base.primaryKey)
+        return baseForm(id: base.id, title: base.title, primaryKey: base.primaryKey, options: options)
     }
 
     private static func record(_ read: @escaping @Sendable (BaseRecord) -> Cell) -> @Sendable (Row) -> Cell {
         { row in if case .record(let record) = row { read(record) } else { .null } }
     }
 
-    private static func baseForm(id: String, title: String, primaryKey: String) -> Form {
+    private static func baseForm(id: String, title: String, primaryKey: String, options: Options) -> Form {
         var columns = [
             Column(key: primaryKey, title: "内码", kind: .integer, read: record { .integer($0.id) }),
             Column(key: "FNumber", title: "编码", kind: .text, mustInput: true, read: record { .text($0.number) }),
             Column(key: "FName", title: "名称", kind: .text, mustInput: true, read: record { .text($0.name) }),
-            Column(key: "FDocumentStatus", title: "数据状态", kind: .text, read: record { .text($0.documentStatus) }),
+            Column(key: "FDocumentStatus", title: "数据状态", kind: .text, read: record { .text($0.status.rawValue) }),
             Column(
                 key: "FForbidStatus", title: "禁用状态", kind: .text, read: record { .text($0.isForbidden ? "B" : "A") }),
             Column(key: "FModifyDate", title: "修改日期", kind: .date, read: record { .moment($0.modified) }),
@@ -73,6 +74,18 @@ extension Form {
                 ),
                 Column(key: "FDC", title: "余额方向", kind: .integer, read: record { $0.attributes["FDC"] ?? .null }),
             ]
+        }
+        if writable[id] != nil {
+            var texts = partnerFields
+            if !options.externalField.isEmpty { texts.append((options.externalField, "外部单据标识")) }
+            columns += texts.map { key, title in
+                Column(key: key, title: title, kind: .text, read: record { $0.attributes[key] ?? .text("") })
+            }
+            columns += organizationFields.map { key, title in
+                Column(
+                    key: key, title: title, kind: .base(form: "ORG_Organizations"), mustInput: true,
+                    read: record { $0.attributes[key] ?? .text("") })
+            }
         }
         if id == "BD_Empinfo" {
             columns.append(

@@ -26,8 +26,14 @@ struct Options: Sendable {
     /// Calls within the window before MsgCode 14; 0 = no limit.
     var callLimit = 0
     var callWindowMilliseconds = 1000
+    /// How long ValidateRepeatJson remembers a package.
+    var repeatMilliseconds = Limits.repeatedPackageMilliseconds
     /// Rows of one query; a tenant may raise it to 10000.
     var queryRows = Limits.queryRows
+    /// Form calls at once before MsgCode 14; 0 = no limit.
+    var mostInFlight = 0
+    /// How long a form call takes, milliseconds: makes calls overlap.
+    var workMilliseconds = 0
     /// The integration user's API licence.
     var licensed = true
     /// Submit starts a workflow, and Audit by API is refused until it ends.
@@ -36,6 +42,8 @@ struct Options: Sendable {
     var dropsSuccessEntities = false
     /// After an upgrade: forms carry one field more, so the answer of QueryBusinessInfo changes.
     var upgraded = false
+    /// The tenant's dimension keys; fixed once the company stands.
+    var dimensions = Dimension.usual
     /// `Operation` or `FormId.Operation` names (lower case) the integration user may not do.
     var denied: Set<String> = []
 
@@ -67,7 +75,15 @@ struct Options: Sendable {
         case "msgcode_as_text": messageCodeAsText = try flag()
         case "call_limit": callLimit = try number()
         case "call_window_ms": callWindowMilliseconds = try number()
-        case "query_rows": queryRows = try number()
+        case "max_in_flight": mostInFlight = try number()
+        case "repeat_ms": repeatMilliseconds = try number()
+        case "work_ms": workMilliseconds = try number()
+        case "dimensions": dimensions = try Self.dimensions(value)
+        case "query_rows":
+            queryRows = try number()
+            guard (1...Limits.mostQueryRows).contains(queryRows) else {
+                throw SimulatorOptionError(setting: name, value: value)
+            }
         case "licensed": licensed = try flag()
         case "workflow": workflow = try flag()
         case "drop_success_entities": dropsSuccessEntities = try flag()
@@ -77,6 +93,19 @@ struct Options: Sendable {
         }
     }
 
+    /// Reads `BD_Department:FF100001,BD_Empinfo:FF100002`; dimensions not named keep their usual key.
+    private static func dimensions(_ text: String) throws(SimulatorOptionError) -> [Dimension] {
+        var out = Dimension.usual
+        for pair in text.split(separator: ",") {
+            let parts = pair.split(separator: ":").map(String.init)
+            guard parts.count == 2, let place = out.firstIndex(where: { $0.form == parts[0] }) else {
+                throw SimulatorOptionError(setting: "dimensions", value: text)
+            }
+            out[place] = Dimension(key: parts[1], form: parts[0], title: out[place].title)
+        }
+        return out
+    }
+
     var json: SimJSON {
         [
             "gateway": .bool(gateway), "ext_field": .string(externalField), "session_seconds": SimJSON(sessionSeconds),
@@ -84,6 +113,9 @@ struct Options: Sendable {
             "login_ms": SimJSON(loginMilliseconds), "sha1_only": .bool(sha1Only), "bill_query": .bool(billQuery),
             "data_as_string": .bool(dataAsString), "msgcode_as_text": .bool(messageCodeAsText),
             "call_limit": SimJSON(callLimit), "call_window_ms": SimJSON(callWindowMilliseconds),
+            "max_in_flight": SimJSON(mostInFlight), "work_ms": SimJSON(workMilliseconds),
+            "repeat_ms": SimJSON(repeatMilliseconds),
+            "dimensions": .string(dimensions.map { "\($0.form):\($0.key)" }.joined(separator: ",")),
             "query_rows": SimJSON(queryRows), "licensed": .bool(licensed), "workflow": .bool(workflow),
             "drop_success_entities": .bool(dropsSuccessEntities), "upgraded": .bool(upgraded),
             "denied": .string(denied.sorted().joined(separator: ",")),

@@ -9,14 +9,23 @@ struct BillQuery: Sendable {
     let start: Int
     let limit: Int
     let top: Int
+    private let externalField: String
 
     init(_ data: SimJSON, options: Options) throws(Refusal) {
         guard let formID = data["FormId"]?.string, !formID.isEmpty else { throw Refusal(5, "业务对象Id(FormId)不能为空") }
         guard let form = Form.named(formID, options: options) else { throw Refusal(4, "业务对象 \(formID) 不存在") }
         self.form = form
+        externalField = options.externalField
         let keys = (data["FieldKeys"]?.string ?? "").split(separator: ",").map(\.trimmingBlanks).filter { !$0.isEmpty }
         guard !keys.isEmpty else { throw Refusal(8, "查询字段(FieldKeys)不能为空") }
         fields = keys
+        let baseData = keys.filter { key in
+            switch form.column(key.split(separator: ".").first.map(String.init) ?? "")?.kind {
+            case .base, .dimensions: true
+            default: false
+            }
+        }
+        if baseData.count > Limits.baseDataFields { throw Refusal(8, "查询的基础资料字段不能超过\(Limits.baseDataFields)个") }
         switch data["FilterString"] {
         case nil, .null: filter = .everything
         case .string(let text): filter = try Self.refusing { () throws(QueryError) in try Filter.parse(text) }
@@ -74,7 +83,8 @@ struct BillQuery: Sendable {
             joinsLines = joinsLines || isEntry
         }
         var rows: [Row] = []
-        for row in books.rows(of: form, joiningLines: joinsLines) {
+        let external = externalField.isEmpty ? nil : filter.pinned(externalField)
+        for row in books.rows(of: form, joiningLines: joinsLines, externalID: external) {
             let passes = try Self.refusing { () throws(QueryError) in try filter.matches { readers[$0]?(row) ?? .null }
             }
             if passes { rows.append(row) }
@@ -114,9 +124,9 @@ extension Cell {
 }
 
 extension Books {
-    func rows(of form: Form, joiningLines: Bool) -> [Row] {
+    func rows(of form: Form, joiningLines: Bool, externalID: String?) -> [Row] {
         guard form.id == "GL_VOUCHER" else { return (base[form.id]?.records ?? []).map { .record($0) } }
-        let ordered = vouchers.values.sorted { $0.id < $1.id }
+        let ordered = vouchers(externalID: externalID)
         return joiningLines
             ? ordered.flatMap { voucher in voucher.lines.map { .voucher(voucher, line: $0) } }
             : ordered.map { .voucher($0, line: nil) }
@@ -134,9 +144,10 @@ extension Books {
         case .dimensions:
             guard parts.count >= 2 else { return (column.read, true) }
             let key = parts[1].uppercased()
-            guard let target = Dimension.form(key) else { return nil }
+            guard let target = dimensions.first(where: { $0.key.uppercased() == key })?.form else { return nil }
             let number: @Sendable (Row) -> Cell = { row in
-                guard case .voucher(_, let line?) = row, let value = line.dimensions.first(where: { $0.key == key })
+                guard case .voucher(_, let line?) = row,
+                    let value = line.dimensions.first(where: { $0.key.uppercased() == key })
                 else { return .null }
                 return .text(value.code)
             }
@@ -154,7 +165,7 @@ extension Books {
         case nil: pick = { .integer($0.id) }
         case "fnumber": pick = { .text($0.number) }
         case "fname": pick = { .text($0.name) }
-        case "fdocumentstatus": pick = { .text($0.documentStatus) }
+        case "fdocumentstatus": pick = { .text($0.status.rawValue) }
         default: return nil
         }
         let isID = path.isEmpty

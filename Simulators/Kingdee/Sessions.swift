@@ -23,6 +23,8 @@ struct Sessions: Sendable {
     /// Logins that succeeded so far, per mode.
     private(set) var logins: [LoginMode: Int] = [:]
     private(set) var refusedLogins = 0
+    /// Contexts that stood open at once: a client that logs in before every call shows here.
+    private(set) var mostOpen = 0
     private(set) var loginsInFlight: [String: Int] = [:]
     private(set) var mostLoginsInFlight = 0
     private var random: SeededGenerator
@@ -43,9 +45,13 @@ struct Sessions: Sendable {
 
     mutating func begin(user: String, mode: LoginMode, at now: Int64, kickOld: Bool) -> Session {
         if kickOld { open = open.filter { $0.value.user != user } }
+        if open.count >= Limits.keptSessions {
+            open = open.filter { now - $0.value.lastUsed < Int64(Limits.sessionSeconds) * 1000 }
+        }
         let session = Session(
             id: Self.uuid(random.hex(32)), aspID: random.hex(24), user: user, mode: mode, lastUsed: now)
         open[session.id] = session
+        mostOpen = max(mostOpen, open.count)
         logins[mode, default: 0] += 1
         return session
     }
@@ -77,7 +83,7 @@ struct Sessions: Sendable {
 
     var json: SimJSON {
         [
-            "open": SimJSON(open.count), "logins": SimJSON(logins.values.reduce(0, +)),
+            "open": SimJSON(open.count), "most_open": SimJSON(mostOpen), "logins": SimJSON(logins.values.reduce(0, +)),
             "by_mode": .object(
                 logins.reduce(into: SimObject()) { $0[$1.key.rawValue] = SimJSON($1.value) }),
             "refused": SimJSON(refusedLogins), "most_in_flight": SimJSON(mostLoginsInFlight),
@@ -204,20 +210,20 @@ extension Galaxy {
         }
         if let failure {
             sessions.refused()
-            return (.json(Self.loginAnswer(type: failure.type, message: failure.message, session: nil)), nil)
+            return (.json(loginAnswer(type: failure.type, message: failure.message, session: nil)), nil)
         }
         if mode != .password, user != credentials.user {
             sessions.refused()
-            return (.json(Self.loginAnswer(type: -1, message: "用户未在第三方系统登录授权的用户列表中", session: nil)), nil)
+            return (.json(loginAnswer(type: -1, message: "用户未在第三方系统登录授权的用户列表中", session: nil)), nil)
         }
         let result = loginResults[user] ?? 1
         guard result == 1 || result == -5 else {
             sessions.refused()
-            return (.json(Self.loginAnswer(type: result, message: Self.loginMessage(result), session: nil)), nil)
+            return (.json(loginAnswer(type: result, message: Self.loginMessage(result), session: nil)), nil)
         }
         let session = sessions.begin(user: user, mode: mode, at: now, kickOld: options.kickOldSession)
         let message = result == 1 ? nil : Self.loginMessage(result)
-        return (.json(Self.loginAnswer(type: result, message: message, session: session)), session)
+        return (.json(loginAnswer(type: result, message: message, session: session)), session)
     }
 
     static func loginMessage(_ type: Int) -> String {
@@ -233,11 +239,12 @@ extension Galaxy {
         }
     }
 
-    private static func loginAnswer(type: Int, message: String?, session: Session?) -> SimJSON {
+    private func loginAnswer(type: Int, message: String?, session: Session?) -> SimJSON {
         let context: SimJSON =
             session.map {
                 [
-                    "UserLocale": "zh-CN", "LogLocale": "zh-CN", "DBid": "66f0a1b2c3d4e5", "UserId": 100_008,
+                    "UserLocale": "zh-CN", "LogLocale": "zh-CN", "DBid": .string(credentials.accountID),
+                    "UserId": 100_008,
                     "UserName": .string($0.user), "SessionId": .string($0.aspID),
                     "CurrentOrganizationInfo": ["ID": 1, "AcctOrgType": "1", "Name": "示例科技", "FunctionIds": []],
                     "DataCenterName": "示例科技", "UserToken": .string($0.id), "ClientType": 32,

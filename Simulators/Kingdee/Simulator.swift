@@ -1,18 +1,26 @@
 import SimulatorKit
 import Synchronization
 
-/// Kingdee Galaxy 云星空 as a client sees it: one company with one open book, every operation at
+/// Kingdee Galaxy 云星空 as a client sees it: one company with two books, every operation at
 /// `{server}/k3cloud/….common.kdsvc`, strict where the vendor is strict and silent where it is silent.
 ///
-/// Settings (`--set kingdee.NAME=VALUE`, `POST /_sim/options`): see `README` of the simulators. Faults beside the
-/// general ones: `responseError`, `ctxNull`, `exception`, `database`, `networkControl`, `licence`, `noPermission`,
-/// `sessionLost` (nothing done); `responseErrorAfterCommit`, `http500AfterCommit`, `htmlAfterCommit`,
-/// `databaseAfterCommit`, `hangAfterCommit` (done, and answered so); `hangCommitLate:MS` (never answered, done MS
-/// milliseconds later).
+/// Settings (`--set kingdee.NAME=VALUE`; all but `dimensions` also by `POST /_sim/options`, which GET shows):
 ///
-/// Control beside the general one: `POST /_sim/options`, `/_sim/periods/close`, `/_sim/periods/open`,
-/// `/_sim/sessions/end`, `/_sim/edited` (bill numbers somebody has open), `/_sim/users` (LoginResultType of a user),
-/// `GET /_sim/options`, `/_sim/base`.
+/// - server: `gateway`, `sha1_only`, `bill_query`, `data_as_string`, `msgcode_as_text`, `drop_success_entities`,
+///   `upgraded` (true or false), `query_rows`, `repeat_ms` (memory of ValidateRepeatJson);
+/// - sessions: `session_seconds`, `kick_old_session`, `refuse_parallel_logins`, `login_ms`;
+/// - limits: `call_limit` in `call_window_ms`, `max_in_flight`, `work_ms`, `licensed`, `denied` (`audit,gl_voucher.save`);
+/// - tenant: `ext_field` (empty: none), `dimensions` (`BD_Department:FF100001,…`), `workflow`.
+///
+/// Faults beside the general ones: nothing done, and answered so: `responseError`, `ctxNull`, `exception`, `database`,
+/// `networkControl`, `licence`, `noPermission`, `sessionLost`; done, and answered as if not: `responseErrorAfterCommit`,
+/// `http500AfterCommit`, `htmlAfterCommit`, `databaseAfterCommit`, `hangAfterCommit`; never answered, and done MS
+/// milliseconds later: `hangCommitLate:MS`.
+///
+/// Control beside the general one: POST `/_sim/options` (`{"call_limit":5}`), `/_sim/periods/close` and `/open`
+/// (`{"book":"001","year":2026,"period":1}`), `/_sim/sessions/end`, `/_sim/edited` (`{"numbers":[…]}`: documents somebody
+/// has open), `/_sim/users` (`{"name":…,"login_result":-3}`), `/_sim/credentials` (`{"app_secret":…}`); GET
+/// `/_sim/options`, `/_sim/base` (codes), `/_sim/totals` (the totals of `/_sim/books` alone).
 public final class KingdeeSimulator: Simulator {
     /// `kingdee`.
     public static let name = "kingdee"
@@ -45,8 +53,16 @@ public final class KingdeeSimulator: Simulator {
         guard request.method == "POST" else { return .text("Method Not Allowed", status: 405) }
         switch operation {
         case .form(let name):
+            let wait = galaxy.withLock { galaxy in
+                galaxy.enterCall()
+                return galaxy.options.workMilliseconds
+            }
+            if wait > 0 { try? await clock.sleep(milliseconds: wait) }
             let now = clock.now()
-            let (reply, caller) = galaxy.withLock { $0.call(name, request, at: now) }
+            let (reply, caller) = galaxy.withLock { galaxy in
+                defer { galaxy.leaveCall() }
+                return galaxy.call(name, request, at: now)
+            }
             return Self.response(reply, opening: caller.flatMap { $0.isNew ? $0.session : nil })
         case .login(let name): return await login(name, request)
         case .logout:
@@ -147,7 +163,9 @@ public final class KingdeeSimulator: Simulator {
     public func books() async -> SimJSON {
         galaxy.withLock { galaxy in
             var out = galaxy.books.json
+            out["partners"] = galaxy.books.partners
             out["sessions"] = galaxy.sessions.json
+            out["load"] = galaxy.load.json
             out["options"] = galaxy.options.json
             return out
         }
@@ -184,6 +202,9 @@ public final class KingdeeSimulator: Simulator {
                     try galaxy.withLock { galaxy in
                         var changed = galaxy.options
                         for key in body.object?.keys ?? [] {
+                            if key == "dimensions" {
+                                throw SimulatorOptionError(setting: key, value: "only at the start")
+                            }
                             try changed.set(key, to: body[key]?.plainText ?? body[key]?.bool.map { "\($0)" } ?? "")
                         }
                         galaxy.options = changed
@@ -204,7 +225,7 @@ public final class KingdeeSimulator: Simulator {
                     } else {
                         galaxy.books.closed.remove(key)
                     }
-                    return galaxy.books.json["closed_periods"] ?? []
+                    return galaxy.books.closedPeriods
                 })
         case ("POST", "/_sim/sessions/end"):
             galaxy.withLock { $0.sessions.endAll() }
@@ -218,6 +239,16 @@ public final class KingdeeSimulator: Simulator {
             }
             galaxy.withLock { $0.loginResults[user] = result }
             return .json(body)
+        case ("POST", "/_sim/credentials"):
+            galaxy.withLock { galaxy in
+                if let text = body["acct_id"]?.string { galaxy.credentials.accountID = text }
+                if let text = body["username"]?.string { galaxy.credentials.user = text }
+                if let text = body["password"]?.string { galaxy.credentials.password = text }
+                if let text = body["app_id"]?.string { galaxy.credentials.appID = text }
+                if let text = body["app_secret"]?.string { galaxy.credentials.appSecret = text }
+            }
+            return .json([:])
+        case ("GET", "/_sim/totals"): return .json(galaxy.withLock { $0.books.totals })
         case ("GET", "/_sim/base"):
             return .json(galaxy.withLock { $0.baseJSON })
         default: return nil

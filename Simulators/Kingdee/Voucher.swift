@@ -52,7 +52,7 @@ struct VoucherLine: Sendable {
     var explanation: String
     /// Empty only in a voucher saved without checks.
     var account: String
-    /// Dimension key (`FFLEX5` …) and code, in the order of `Dimension.forms`.
+    /// In the order of the tenant's dimensions.
     var dimensions: [DimensionValue]
     var currency: String
     var rateType: String
@@ -63,6 +63,8 @@ struct VoucherLine: Sendable {
 }
 
 struct DimensionValue: Sendable, Hashable {
-    let key: String
+    let dimension: Dimension
     let code: String
+
+    var key: String { dimension.key }
 }

@@ -54,7 +54,7 @@ struct VoucherReader {
     mutating func read(_ model: SimJSON, user: String, now: Moment) throws(Refusal) -> Voucher {
         let book = baseCode(model["FAccountBookID"], "FAccountBookID", "账簿", form: "BD_AccountBook", required: true)
         let date = date(model["FDate"], "FDate", "日期", required: true) ?? now
-        let businessDate = date2(model["FBUSDATE"], date)
+        let businessDate = self.date(model["FBUSDATE"], "FBUSDATE", "业务日期", required: false) ?? date
         let group = baseCode(
             model["FVOUCHERGROUPID"], "FVOUCHERGROUPID", "凭证字", form: "BD_VoucherGroup", required: save.validates)
         let year = whole(model["FYEAR"], "FYEAR", "会计年度") ?? Int64(date.year)
@@ -63,10 +63,12 @@ struct VoucherReader {
             if year != Int64(date.year) || period != Int64(date.month) {
                 refuse("FDate", "凭证日期\(date.date)与会计期间\(year)年\(period)期不一致")
             }
-            if !book.isEmpty,
-                books.closed.contains(Books.Period(book: book, year: date.year, period: date.month))
-            {
-                refuse("FDate", "账簿“\(book)”\(date.year)年\(date.month)期已结账，不允许录入凭证")
+            var periods = [Books.Period(book: book, year: date.year, period: date.month)]
+            if let existing {
+                periods.append(Books.Period(book: existing.book, year: existing.year, period: existing.period))
+            }
+            if let closed = periods.first(where: books.closed.contains) {
+                refuse("FDate", "账簿“\(closed.book)”\(closed.year)年\(closed.period)期已结账，不允许录入凭证")
             }
         }
         let attachments = whole(model["FATTACHMENTS"], "FATTACHMENTS", "附件数") ?? 0
@@ -78,14 +80,13 @@ struct VoucherReader {
                 refuse(options.externalField, "字段“外部单据标识”的长度超过了\(Limits.externalIDCharacters)")
             }
         }
-        let lines = lines(model["FEntity"], now: now)
+        let lines = lines(model["FEntity"], book: book)
         let groupNumber = groupNumber(model["FVOUCHERGROUPNO"], book: book, group: group, date: date)
         let billNumber = billNumber(model["FBillNo"])
         guard errors.isEmpty else { throw Refusal(code, errors: errors) }
         return Voucher(
             id: existing?.id ?? 0, billNumber: billNumber, groupNumber: groupNumber, book: book, group: group,
-            date: date,
-            businessDate: businessDate, year: Int(year), period: Int(period), attachments: attachments,
+            date: date, businessDate: businessDate, year: Int(year), period: Int(period), attachments: attachments,
             isAdjustment: model["FISADJUSTVOUCHER"]?.truth ?? false, externalID: external, status: .created,
             creator: existing?.creator ?? user, created: existing?.created ?? now, modified: now, lines: lines)
     }
@@ -118,10 +119,6 @@ struct VoucherReader {
             refuse("FBillNo", "违反字段唯一性要求：单据编号。\(text)在当前系统中已经被使用。")
         }
         return text
-    }
-
-    private mutating func date2(_ value: SimJSON?, _ fallback: Moment) -> Moment {
-        date(value, "FBUSDATE", "业务日期", required: false) ?? fallback
     }
 
     private mutating func date(_ value: SimJSON?, _ field: String, _ title: String, required: Bool) -> Moment? {
@@ -163,7 +160,7 @@ struct VoucherReader {
         if !code.isEmpty {
             if let record = books.base[form]?[code] {
                 if record.isForbidden { refuse(field, "字段“\(title)”的值“\(code)”已被禁用") }
-                if record.documentStatus != "C" { refuse(field, "字段“\(title)”的值“\(code)”未审核") }
+                if record.status != .audited { refuse(field, "字段“\(title)”的值“\(code)”未审核") }
             } else if save.verifiesBaseData {
                 refuse(field, "字段“\(title)”的值“\(code)”在系统中不存在", code: 9)
                 return ""
@@ -177,7 +174,11 @@ struct VoucherReader {
 
     // MARK: - lines
 
-    private mutating func lines(_ value: SimJSON?, now: Moment) -> [VoucherLine] {
+    private mutating func lines(_ value: SimJSON?, book: String) -> [VoucherLine] {
+        let bookCurrency: String? =
+            if case .text(let code)? = books.base["BD_AccountBook"]?[book]?.attributes["FCURRENCY"] { code } else {
+                nil
+            }
         var lines: [VoucherLine] = []
         switch value {
         case nil, .null: break
@@ -187,7 +188,7 @@ struct VoucherReader {
                     refuse("FEntity", "第\(index + 1)行分录应为对象", code: 8)
                     continue
                 }
-                lines.append(line(item, row: index + 1))
+                lines.append(line(item, row: index + 1, bookCurrency: bookCurrency ?? SampleCompany.baseCurrency))
             }
         default: refuse("FEntity", "字段“FEntity”是单据体，其值应为数组", code: 8)
         }
@@ -205,11 +206,14 @@ struct VoucherReader {
         return lines
     }
 
-    private mutating func line(_ item: SimJSON, row: Int) -> VoucherLine {
+    private mutating func line(_ item: SimJSON, row: Int, bookCurrency: String) -> VoucherLine {
         let explanation = item["FEXPLANATION"]?.plainText ?? ""
         let account = baseCode(
             item["FACCOUNTID"], "FACCOUNTID", "科目编码", form: "BD_Account", required: save.validates)
-        let currency = baseCode(item["FCURRENCYID"], "FCURRENCYID", "币别", form: "BD_Currency", required: false)
+        // Only a book in yuan lets currency and rate be left out.
+        let currency = baseCode(
+            item["FCURRENCYID"], "FCURRENCYID", "币别", form: "BD_Currency",
+            required: save.validates && bookCurrency != SampleCompany.baseCurrency)
         let rateType = baseCode(
             item["FEXCHANGERATETYPE"], "FEXCHANGERATETYPE", "汇率类型", form: "BD_RateType", required: false)
         let rate = amount(item["FEXCHANGERATE"], "FEXCHANGERATE", "汇率", row: row, places: 10)
@@ -234,7 +238,7 @@ struct VoucherReader {
         let side = (debit ?? .zero) + (credit ?? .zero)
         return VoucherLine(
             id: item["FEntryID"]?.plainText.flatMap { Int64($0) } ?? 0, explanation: explanation, account: account,
-            dimensions: dimensions, currency: currency.isEmpty ? SampleCompany.baseCurrency : currency,
+            dimensions: dimensions, currency: currency.isEmpty ? bookCurrency : currency,
             rateType: rateType.isEmpty ? "HLTX01_SYS" : rateType, rate: rate ?? Amount(coefficient: 1, scale: 0),
             amountInCurrency: given ?? side, debit: debit ?? .zero, credit: credit ?? .zero)
     }
@@ -258,20 +262,21 @@ struct VoucherReader {
         switch value {
         case nil, .null: break
         case .object(let object):
-            for (key, form, title) in Dimension.forms {
-                let name = "FDETAILID__\(key)"
-                let code = baseCode(object[name], name, title, form: form, required: false)
-                if !code.isEmpty { given.append(DimensionValue(key: key, code: code)) }
+            for dimension in books.dimensions {
+                let name = "FDETAILID__\(dimension.key)"
+                let code = baseCode(object[name], name, dimension.title, form: dimension.form, required: false)
+                if !code.isEmpty { given.append(DimensionValue(dimension: dimension, code: code)) }
             }
         default: refuse("FDetailID", "字段“核算维度”的值应为对象", code: 8)
         }
         guard let record = books.base["BD_Account"]?[account] else { return given }
         // A dimension the account does not carry is dropped without a word.
         let carried = record.requiredDimensions + record.optionalDimensions
-        given = given.filter { carried.contains($0.key) }
+        given = given.filter { carried.contains($0.dimension.form) }
         if save.validates {
-            for key in record.requiredDimensions where !given.contains(where: { $0.key == key }) {
-                refuse("FDetailID", "第\(row)行分录科目“\(account)”必录维度未录入：\(Dimension.title(key))")
+            for form in record.requiredDimensions where !given.contains(where: { $0.dimension.form == form }) {
+                let title = books.dimensions.first { $0.form == form }?.title ?? form
+                refuse("FDetailID", "第\(row)行分录科目“\(account)”必录维度未录入：\(title)")
             }
         }
         return given

@@ -84,6 +84,7 @@ public final class SimulatorServer: Sendable {
                 let (messages, feed) = AsyncStream<SimSocketMessage>.makeStream()
                 return channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandlers([
+                        MaskHandler(),
                         NIOWebSocketFrameAggregator(
                             minNonFinalFragmentSize: 0, maxAccumulatedFrameCount: KitLimits.socketFragments,
                             maxAccumulatedFrameSize: KitLimits.socketMessage),
@@ -238,13 +239,15 @@ private final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler 
 
     private enum State {
         case idle
-        case reading(HTTPRequestHead, ByteBuffer)
-        case tooLarge
+        case reading(HTTPRequestHead)
+        /// Too large and told so: the rest is not looked at.
+        case refused
     }
 
     private let server: SimulatorServer
     private let struck: Struck
     private var state = State.idle
+    private var body: [UInt8] = []
 
     init(server: SimulatorServer, struck: Struck) {
         self.server = server
@@ -253,18 +256,27 @@ private final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler 
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch (unwrapInboundIn(data), state) {
-        case (.head(let head), _):
+        case (.head(let head), .idle):
             if head.headers[canonicalForm: "expect"].contains(where: { $0.lowercased() == "100-continue" }) {
                 let proceed = HTTPResponseHead(version: head.version, status: .continue)
                 context.writeAndFlush(wrapOutboundOut(.head(proceed)), promise: nil)
             }
-            state = .reading(head, context.channel.allocator.buffer(capacity: 0))
-        case (.body(var part), .reading(let head, var body)):
-            body.writeBuffer(&part)
-            state = body.readableBytes > KitLimits.requestBody ? .tooLarge : .reading(head, body)
-        case (.end, .reading(let head, let body)):
+            body = []
+            state = .reading(head)
+        case (.body(let part), .reading(let head)):
+            body += part.readableBytesView
+            guard body.count > KitLimits.requestBody else { return }
+            body = []
+            state = .refused
+            let channel = context.channel
+            Task {
+                await channel.deliver(.text("request too large", status: 413), to: head)
+                try? await channel.close().get()
+            }
+        case (.end, .reading(let head)):
             state = .idle
-            let request = SimRequest(head, body: Array(body.readableBytesView), peer: context.remoteAddress)
+            let request = SimRequest(head, body: body, peer: context.remoteAddress)
+            body = []
             let channel = context.channel
             let server = server
             let already = struck.take()
@@ -272,16 +284,15 @@ private final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler 
                 let answer = await server.answer(request, struck: already)
                 await channel.deliver(answer, to: head)
             }
-        case (.end, .tooLarge):
-            state = .idle
-            let head = HTTPRequestHead(version: .http1_1, method: .POST, uri: "/", headers: ["Connection": "close"])
-            let channel = context.channel
-            Task { await channel.deliver(.text("request too large", status: 413), to: head) }
         default: break
         }
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A refused upgrade is no broken connection: the request comes through as a plain one.
+        if error is NIOWebSocketUpgradeError { return }
+        context.close(promise: nil)
+    }
 }
 
 extension Channel {

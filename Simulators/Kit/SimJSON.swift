@@ -206,7 +206,12 @@ private struct SimJSONParser {
     func fail(_ reason: String) -> SimJSONError { SimJSONError(reason: reason, offset: at) }
 
     mutating func space() {
-        while at < bytes.count, [0x20, 0x09, 0x0A, 0x0D].contains(bytes[at]) { at += 1 }
+        while at < bytes.count {
+            switch bytes[at] {
+            case 0x20, 0x09, 0x0A, 0x0D: at += 1
+            default: return
+            }
+        }
     }
 
     mutating func take(_ byte: UInt8) -> Bool {

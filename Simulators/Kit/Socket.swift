@@ -60,7 +60,30 @@ public final class SimSocket: Sendable {
     }
 }
 
-/// Turns frames into messages; answers pings and close frames; refuses unmasked frames (RFC 6455, 5.1).
+/// Refuses unmasked frames (RFC 6455, 5.1). Before the aggregator, which takes the masks off.
+final class MaskHandler: ChannelInboundHandler {
+    typealias InboundIn = WebSocketFrame
+    typealias InboundOut = WebSocketFrame
+    typealias OutboundOut = WebSocketFrame
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard unwrapInboundIn(data).maskKey == nil else { return context.fireChannelRead(data) }
+        context.leave(.protocolError)
+    }
+}
+
+extension ChannelHandlerContext {
+    /// Sends a close frame, then closes.
+    fileprivate func leave(_ code: WebSocketErrorCode) {
+        var data = ByteBuffer()
+        data.write(webSocketErrorCode: code)
+        let channel = channel
+        let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: data)
+        channel.writeAndFlush(frame).whenComplete { _ in channel.close(promise: nil) }
+    }
+}
+
+/// Turns frames into messages; answers pings and close frames.
 final class SocketHandler: ChannelInboundHandler {
     typealias InboundIn = WebSocketFrame
     typealias OutboundOut = WebSocketFrame
@@ -71,12 +94,11 @@ final class SocketHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let frame = unwrapInboundIn(data)
-        guard frame.maskKey != nil else { return fail(context, .protocolError) }
         let bytes = Array(frame.unmaskedData.readableBytesView)
         switch frame.opcode {
         case .text:
             guard let text = String(validating: bytes, as: UTF8.self) else {
-                return fail(context, .dataInconsistentWithMessage)
+                return context.leave(.dataInconsistentWithMessage)
             }
             feed.yield(.text(text))
         case .binary: feed.yield(.binary(bytes))
@@ -101,13 +123,5 @@ final class SocketHandler: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         feed.finish()
         context.close(promise: nil)
-    }
-
-    private func fail(_ context: ChannelHandlerContext, _ code: WebSocketErrorCode) {
-        var data = ByteBuffer()
-        data.write(webSocketErrorCode: code)
-        let channel = context.channel
-        let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: data)
-        context.writeAndFlush(wrapOutboundOut(frame)).whenComplete { _ in channel.close(promise: nil) }
     }
 }

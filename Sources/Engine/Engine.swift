@@ -246,7 +246,7 @@ public struct Engine: Sendable {
         dispatch(item.lane, now)
     }
 
-    private mutating func notApplied(_ id: ItemID, _ cls: ErrorClass, _ retryAfter: Milliseconds?, _ now: Milliseconds)
+    private mutating func notApplied(_ id: ItemID, _ cls: FailureClass, _ retryAfter: Milliseconds?, _ now: Milliseconds)
     {
         guard let item = items[id] else { return }
         if cls.isConnectionTrouble {
@@ -262,7 +262,7 @@ public struct Engine: Sendable {
     }
 
     /// The next step of the ladder, or a person.
-    private mutating func spendTry(_ id: ItemID, _ cls: ErrorClass, _ retryAfter: Milliseconds?, _ now: Milliseconds) {
+    private mutating func spendTry(_ id: ItemID, _ cls: FailureClass, _ retryAfter: Milliseconds?, _ now: Milliseconds) {
         guard var item = items[id] else { return }
         let ladder = flows[item.flow]?.ladder ?? []
         item.triesSpent += 1
@@ -373,7 +373,7 @@ public struct Engine: Sendable {
 
     /// Pauses a lane for trouble of the connection and says until when.
     private mutating func trouble(
-        _ id: LaneID, _ cls: ErrorClass, _ retryAfter: Milliseconds?, _ now: Milliseconds
+        _ id: LaneID, _ cls: FailureClass, _ retryAfter: Milliseconds?, _ now: Milliseconds
     ) -> Milliseconds {
         guard let lane = lanes[id] else { return now }
         if cls == .authDenied {

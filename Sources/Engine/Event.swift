@@ -34,7 +34,7 @@ public enum Outcome: Sendable, Equatable {
     case atVendor(AtVendor.Reason, pollAfter: Milliseconds)
     /// It failed. `mayHaveArrived`: the host handed the first byte of a write to the network in this
     /// attempt. `retryAfter`: from now, when the target said so.
-    case failed(ErrorClass, mayHaveArrived: Bool, retryAfter: Milliseconds?)
+    case failed(FailureClass, mayHaveArrived: Bool, retryAfter: Milliseconds?)
 }
 
 /// The answer of a look-up by key.
@@ -46,7 +46,7 @@ public enum FindAnswer: Sendable, Equatable {
     /// The connector cannot look.
     case unsupported
     /// The look-up itself failed.
-    case failed(ErrorClass, retryAfter: Milliseconds?)
+    case failed(FailureClass, retryAfter: Milliseconds?)
 }
 
 /// Everything the engine is told. It asks nothing and looks at no clock.
@@ -88,9 +88,9 @@ public enum Event: Sendable, Equatable {
 /// Why a lane stands still.
 public enum LanePause: Sendable, Equatable {
     /// A person, or wrong credentials: until someone resumes it.
-    case stopped(ErrorClass?)
+    case stopped(FailureClass?)
     /// Until a time.
-    case until(Milliseconds, ErrorClass)
+    case until(Milliseconds, FailureClass)
 }
 
 /// The properties of a target connection that decide what is safe.

@@ -56,7 +56,7 @@ public enum ItemState: Sendable, Equatable {
     /// An intent is durable, the call is on its way.
     case delivering(epoch: Int64)
     /// The target clearly did not take it this time; the same bytes go again at `at`.
-    case retrying(at: Milliseconds, class: ErrorClass)
+    case retrying(at: Milliseconds, class: FailureClass)
     /// It may or may not have taken effect.
     case checking(Check)
     /// The target has it, and will say later what became of it.
@@ -117,7 +117,7 @@ public struct AtVendor: Sendable, Equatable {
 }
 
 /// The classes a failure can have; numbers as in `datong_plugin.h`.
-public enum ErrorClass: Int, Sendable, CaseIterable {
+public enum FailureClass: Int, Sendable, CaseIterable {
     /// May work later; certainly not applied.
     case transient = 10
     /// A rate limit.
@@ -170,9 +170,9 @@ public enum HoldCause: Sendable, Equatable {
     /// The source document changed after its first form was sent or settled (`on_change: hold`).
     case changedAfterEffect
     /// The target said no to this document.
-    case refused(ErrorClass)
+    case refused(FailureClass)
     /// Every try of the ladder failed.
-    case triesSpent(ErrorClass)
+    case triesSpent(FailureClass)
     /// The outcome is unknown and more than one document at the target carries the key.
     case severalFound
     /// The outcome is unknown and the connector cannot look.

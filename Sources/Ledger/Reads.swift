@@ -41,7 +41,7 @@ extension Ledger {
                 start.items.append((try Self.item(row), Self.origin(row)))
             }
             for row in try Row.fetchAll(db, sql: "SELECT id, until, class FROM lane WHERE class IS NOT NULL") {
-                let cls = ErrorClass(rawValue: row["class"])
+                let cls = FailureClass(rawValue: row["class"])
                 if let until: Milliseconds = row["until"], let cls {
                     start.lanes[row["id"]] = .until(until, cls)
                 } else {

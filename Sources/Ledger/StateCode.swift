@@ -55,7 +55,7 @@ struct StateCode: Equatable {
         case Self.ready: return .ready
         case Self.delivering: return .delivering(epoch: a)
         case Self.retrying:
-            guard let cls = ErrorClass(rawValue: Int(b)) else { return nil }
+            guard let cls = FailureClass(rawValue: Int(b)) else { return nil }
             return .retrying(at: a, class: cls)
         case Self.checking: return .checking(Check(since: a, nextAt: b, looks: Int(c)))
         case Self.atVendor:
@@ -65,8 +65,8 @@ struct StateCode: Equatable {
             switch a {
             case 1: return .held(.mapping)
             case 2: return .held(.changedAfterEffect)
-            case 3: return ErrorClass(rawValue: Int(b)).map { .held(.refused($0)) }
-            case 4: return ErrorClass(rawValue: Int(b)).map { .held(.triesSpent($0)) }
+            case 3: return FailureClass(rawValue: Int(b)).map { .held(.refused($0)) }
+            case 4: return FailureClass(rawValue: Int(b)).map { .held(.triesSpent($0)) }
             case 5: return .held(.severalFound)
             case 6: return .held(.cannotFind)
             case 7: return .held(.vendorSilent)

@@ -165,7 +165,7 @@ public final class EgressPolicy: Sendable {
         do {
             return try NIOSSLContext(configuration: configuration)
         } catch {
-            throw Problems.untrusted("\(origin)")
+            throw caFile.map(Problems.unreadableCA) ?? Problems.untrusted("\(origin)")
         }
     }
 }

@@ -234,7 +234,7 @@ enum Problems {
             nextZH: "连接已断开,将重新连接", nextEN: "the stream was closed; it will be opened again")
     }
 
-    static func idle(_ milliseconds: Int64) -> Problem {
+    static func idle(_ milliseconds: Int) -> Problem {
         Problem(
             "E-NET-053", zh: "\(milliseconds) 毫秒内没有收到任何内容", en: "nothing was heard for \(milliseconds) ms",
             nextZH: "连接已断开,将重新连接", nextEN: "the stream was closed; it will be opened again")

@@ -123,4 +123,7 @@ public enum ProcessHardening {
     public static func apply() throws(Problem) {
         if datong_vault_memory_harden_process() != 0 { throw SecretProblems.notHardened(errno: errno) }
     }
+
+    /// Whether the process is closed in that way, for `doctor`.
+    public static var isApplied: Bool { datong_vault_memory_process_is_hardened() == 1 }
 }

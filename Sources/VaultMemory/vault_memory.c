@@ -147,3 +147,9 @@ int datong_vault_memory_harden_process(void)
     }
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
+
+int datong_vault_memory_process_is_hardened(void)
+{
+    struct rlimit core = {1, 1};
+    return getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max == 0 && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0;
+}

@@ -38,7 +38,7 @@ struct Bench {
         step(.delivered(id, epoch: epoch, outcome))
     }
 
-    mutating func fail(_ id: ItemID, _ cls: ErrorClass, arrived: Bool = false, retryAfter: Milliseconds? = nil) {
+    mutating func fail(_ id: ItemID, _ cls: FailureClass, arrived: Bool = false, retryAfter: Milliseconds? = nil) {
         answer(id, .failed(cls, mayHaveArrived: arrived, retryAfter: retryAfter))
     }
 

@@ -54,8 +54,8 @@ import Testing
         #expect(bench.said == [.dropped(1, .unknownItem)])
     }
 
-    @Test(arguments: [ErrorClass.invalidRecord, .conflict, .unsupported, .schemaDrift])
-    func aClearNoToTheDocumentIsHeld(_ cls: ErrorClass) {
+    @Test(arguments: [FailureClass.invalidRecord, .conflict, .unsupported, .schemaDrift])
+    func aClearNoToTheDocumentIsHeld(_ cls: FailureClass) {
         var bench = Bench()
         bench.receive(1)
         bench.fail(1, cls)
@@ -88,8 +88,8 @@ import Testing
         #expect(bench.state(1) == .held(.triesSpent(.bug)))
     }
 
-    @Test(arguments: [ErrorClass.throttled, .quotaSpent, .authExpired, .unreachable])
-    func connectionTroublePausesTheLaneAndSpendsNoTry(_ cls: ErrorClass) {
+    @Test(arguments: [FailureClass.throttled, .quotaSpent, .authExpired, .unreachable])
+    func connectionTroublePausesTheLaneAndSpendsNoTry(_ cls: FailureClass) {
         var bench = Bench(maxInFlight: 1)
         bench.receive(1)
         bench.receive(2)

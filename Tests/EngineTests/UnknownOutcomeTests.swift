@@ -10,8 +10,8 @@ import Testing
         return bench
     }
 
-    @Test(arguments: ErrorClass.allCases.filter { !$0.isDefinitiveRefusal })
-    func afterTheFirstByteOnlyAClearAnswerEndsTheAttempt(_ cls: ErrorClass) {
+    @Test(arguments: FailureClass.allCases.filter { !$0.isDefinitiveRefusal })
+    func afterTheFirstByteOnlyAClearAnswerEndsTheAttempt(_ cls: FailureClass) {
         var bench = Bench()
         bench.receive(1)
         bench.fail(1, cls, arrived: true)

@@ -445,6 +445,46 @@ struct HTTPAnswerTests {
         }
     }
 
+    @Test("more requests than connections wait their turn")
+    func queued() async throws {
+        try await withServer({ peer in while peer.request() != nil { peer.reply("{}") } }) { server in
+            let policy = try EgressPolicy(allow: [server.url])
+            try await withClient(connectionsPerHost: 2) { client in
+                try await withThrowingTaskGroup(of: Int.self) { group in
+                    for _ in 0..<40 {
+                        group.addTask {
+                            try await client.send(HTTPRequest("POST", server.url + "/a"), through: policy).get().status
+                        }
+                    }
+                    for try await status in group { #expect(status == 200) }
+                }
+            }
+            #expect(server.accepts <= 2)
+        }
+    }
+
+    @Test("plain http through a proxy: whole URL, credentials for the proxy only")
+    func plainProxy() async throws {
+        let notes = Notes<LoopbackServer.Seen>()
+        try await withServer({ peer in
+            while let request = peer.request() {
+                notes.add(request)
+                peer.reply("{}")
+            }
+        }) { proxy in
+            let policy = try EgressPolicy(
+                allow: ["http://erp.example.com"],
+                proxy: .init(host: "127.0.0.1", port: proxy.port, credentials: "app_secret"))
+            try await withClient { client in
+                let request = HTTPRequest("POST", "http://erp.example.com/a", body: [0x7b, 0x7d])
+                #expect(await client.send(request, through: policy).failure?.problem.code == "E-NET-014")
+                _ = try await client.send(request, through: policy, secrets: InsertionTests.secrets).get()
+            }
+        }
+        #expect(notes.all.map(\.line) == ["POST http://erp.example.com/a HTTP/1.1"])
+        #expect(notes.all.first?.header("proxy-authorization") == "Basic czNjcjN0LVZhbHVl")
+    }
+
     @Test(
         "the request goes out as given: method, path, body and headers",
         arguments: [

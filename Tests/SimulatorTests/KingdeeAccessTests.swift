@@ -26,15 +26,18 @@ struct KingdeeAccessTests {
         }
     }
 
-    @Test(
-        "a gateway header that is wrong or missing is answered 401",
-        arguments: [
+    static let gatewayHeaders: [(String, String?)] =
+        [
             ("X-Api-ClientID", "1"), ("X-Api-ClientID", nil), ("X-Api-Auth-Version", "1.0"),
             ("X-Api-Auth-Version", nil),
             ("x-api-timestamp", "1768449601"), ("x-api-timestamp", "soon"), ("x-api-timestamp", nil),
             ("x-api-nonce", "another"), ("x-api-nonce", nil), ("x-api-signheaders", "x-api-nonce"),
             ("x-api-signheaders", nil), ("X-Api-Signature", "AAAA"), ("X-Api-Signature", nil),
-        ] as [(String, String?)])
+        ] as [(String, String?)]
+
+    @Test(
+        "a gateway header that is wrong or missing is answered 401",
+        arguments: gatewayHeaders)
     func gateway(header: String, value: String?) async throws {
         let desk = try KingdeeDesk()
         let response = await desk.send(path, query, headers: replacing(KingdeeDesk.signed(path: path), header, value))
@@ -42,12 +45,15 @@ struct KingdeeAccessTests {
         #expect(cookies(response).isEmpty)
     }
 
-    @Test(
-        "an ERP header that is wrong or missing is MsgCode 1 at HTTP 200, with the misleading text",
-        arguments: [
+    static let applicationHeaders: [(String, String?)] =
+        [
             ("X-Kd-Appkey", "1_2"), ("X-Kd-Appkey", nil), ("X-Kd-Appdata", "!"), ("X-Kd-Appdata", nil),
             ("X-Kd-Appdata", "NjZmMGExYjJjM2Q0ZTUsQ29ubmVjdG9y"), ("X-Kd-Signature", "AAAA"), ("X-Kd-Signature", nil),
-        ] as [(String, String?)])
+        ] as [(String, String?)]
+
+    @Test(
+        "an ERP header that is wrong or missing is MsgCode 1 at HTTP 200, with the misleading text",
+        arguments: applicationHeaders)
     func application(header: String, value: String?) async throws {
         let desk = try KingdeeDesk()
         let response = await desk.send(path, query, headers: replacing(KingdeeDesk.signed(path: path), header, value))
@@ -167,19 +173,21 @@ struct KingdeeAccessTests {
         #expect(KingdeeAnswer(try json(await desk.send(path, query, headers: cookie))).code == 1)
     }
 
+    static let wrongLogins: [(String, SimJSON, Int)] = [
+        ("ValidateUser", byPassword().with("password", "x"), 0),
+        ("ValidateUser", byPassword().with("username", "x"), 0),
+        ("ValidateUser", byPassword().with("password", nil), 0),
+        ("LoginByAppSecret", bySecret().with("appSecret", "x"), -1),
+        ("LoginByAppSecret", bySecret().with("appId", "x"), -1),
+        ("LoginByAppSecret", bySecret().with("username", "张三"), -1),
+        ("LoginBySign", bySign().with("sign", "x"), -1), ("LoginBySign", bySign().with("timestamp", 1), -1),
+        ("LoginBySign", bySign().with("timestamp", "soon"), -1), ("LoginBySign", bySign(sha1: true), -1),
+        ("LoginBySign", bySign().with("username", "张三"), -1),
+    ]
+
     @Test(
         "a wrong login is refused at HTTP 200 with its LoginResultType",
-        arguments: [
-            ("ValidateUser", byPassword().with("password", "x"), 0),
-            ("ValidateUser", byPassword().with("username", "x"), 0),
-            ("ValidateUser", byPassword().with("password", nil), 0),
-            ("LoginByAppSecret", bySecret().with("appSecret", "x"), -1),
-            ("LoginByAppSecret", bySecret().with("appId", "x"), -1),
-            ("LoginByAppSecret", bySecret().with("username", "张三"), -1),
-            ("LoginBySign", bySign().with("sign", "x"), -1), ("LoginBySign", bySign().with("timestamp", 1), -1),
-            ("LoginBySign", bySign().with("timestamp", "soon"), -1), ("LoginBySign", bySign(sha1: true), -1),
-            ("LoginBySign", bySign().with("username", "张三"), -1),
-        ])
+        arguments: wrongLogins)
     func wrongLogin(operation: String, body: SimJSON, type: Int) async throws {
         let desk = try KingdeeDesk()
         let response = await login(operation, body, desk)

@@ -5,15 +5,17 @@ import Testing
 
 @Suite("Kingdee: the query language")
 struct KingdeeQueryTests {
+    static let garbageFilters: [String] = [
+        "FNumber='x' or 1=1", "FNumber='x'; drop table T_BD_ACCOUNT", "FNumber='x' --", "FNumber='O'Brien'",
+        "FNumber='x", "FNumber=", "='x'", "FNumber", "(FNumber='x'", "FNumber='x')", "FNumber in ()",
+        "FNumber in 'x'", "FNumber like 5", "FNumber is 'x'", "FNumber not = 'x'", "FNumber==='x'", "FNumber=x",
+        "and FNumber='x'", "FNumber='x' and", "FNumber='x' FName='y'", "exists(select 1)", "FNumber='x'/*",
+        "FNumber!'x'", "not FNumber='x'", "FNumber between 1 and 2", "FNumber=1.2.3", "len(FNumber)>3",
+    ]
+
     @Test(
         "what is not the closed grammar is refused, nested as the vendor nests it",
-        arguments: [
-            "FNumber='x' or 1=1", "FNumber='x'; drop table T_BD_ACCOUNT", "FNumber='x' --", "FNumber='O'Brien'",
-            "FNumber='x", "FNumber=", "='x'", "FNumber", "(FNumber='x'", "FNumber='x')", "FNumber in ()",
-            "FNumber in 'x'", "FNumber like 5", "FNumber is 'x'", "FNumber not = 'x'", "FNumber==='x'", "FNumber=x",
-            "and FNumber='x'", "FNumber='x' and", "FNumber='x' FName='y'", "exists(select 1)", "FNumber='x'/*",
-            "FNumber!'x'", "not FNumber='x'", "FNumber between 1 and 2", "FNumber=1.2.3", "len(FNumber)>3",
-        ])
+        arguments: garbageFilters)
     func garbage(filter: String) async throws {
         let desk = try KingdeeDesk()
         let json = try await desk.query("BD_Account", "FNumber", filter: filter)
@@ -30,14 +32,16 @@ struct KingdeeQueryTests {
         #expect(KingdeeAnswer(try await desk.query("BD_Account", "FNumber", filter: filter)).code == 4)
     }
 
+    static let unknownColumns: [(String, String, String, String)] = [
+        ("BD_Customer", "FID,FNumber", "", ""), ("BD_Customer", "FNumber", "FID=1", ""),
+        ("BD_Customer", "FNumber", "", "FID ASC"), ("GL_VOUCHER", "FVOUCHERID,FNope", "", ""),
+        ("GL_VOUCHER", "FACCOUNTID.FNope", "", ""), ("GL_VOUCHER", "FDate.FNumber", "", ""),
+        ("GL_VOUCHER", "FDetailID.FFLEX99.FNumber", "", ""),
+    ]
+
     @Test(
         "a column the form lacks is named, wherever it stands",
-        arguments: [
-            ("BD_Customer", "FID,FNumber", "", ""), ("BD_Customer", "FNumber", "FID=1", ""),
-            ("BD_Customer", "FNumber", "", "FID ASC"), ("GL_VOUCHER", "FVOUCHERID,FNope", "", ""),
-            ("GL_VOUCHER", "FACCOUNTID.FNope", "", ""), ("GL_VOUCHER", "FDate.FNumber", "", ""),
-            ("GL_VOUCHER", "FDetailID.FFLEX99.FNumber", "", ""),
-        ])
+        arguments: unknownColumns)
     func unknownColumn(form: String, fields: String, filter: String, order: String) async throws {
         let desk = try KingdeeDesk()
         let json = try await desk.query(form, fields, filter: filter, more: ["OrderString": .string(order)])

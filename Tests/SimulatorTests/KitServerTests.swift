@@ -110,6 +110,16 @@ struct KitServerTests {
         }
     }
 
+    @Test("a request body above 32 MB is refused before it is whole; the next connection works")
+    func tooLarge() async throws {
+        try await withServer(Counter()) { (_, client) async throws in
+            let big = String(repeating: " ", count: 33 << 20)
+            let answer = try? await client.ask("POST", "/save", nil, raw: ("text/plain", big))
+            #expect(answer == nil || answer?.status == 413)
+            #expect(try await client.ask("GET", "/_sim/books").json["done"]?.int == 0)
+        }
+    }
+
     @Test("probability follows the seed and is neither never nor always")
     func probability() async throws {
         try await withServer(Counter()) { (server, client) async throws in

@@ -24,7 +24,7 @@ struct Session: Sendable {
     let services: any HostServices
 
     /// The services of this process; a test puts its own in.
-    @TaskLocal static var services: any HostServices = OfflineServices()
+    @TaskLocal static var services: any HostServices = RunningServices()
     /// Where screens go; a test puts its own in.
     @TaskLocal static var terminal: (@Sendable (Language, _ json: Bool) -> Terminal)?
 

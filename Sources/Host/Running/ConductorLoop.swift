@@ -83,7 +83,7 @@ struct ConductorLoop {
         let writing = changes
         changes = []
         fresh = []
-        do {
+        do throws(Problem) {
             try ledger.commit(writing)
         } catch {
             failed = true
@@ -202,7 +202,7 @@ struct ConductorLoop {
         for (lane, pause) in start.lanes { step(.pauseLane(lane, pause)) }
         for (item, origin) in start.items {
             var entry = Open(origin: origin, bytes: nil, checkpoint: [], token: [])
-            do {
+            do throws(Problem) {
                 if item.everAttempted {
                     entry.bytes = try ledger.mapped(item.id)
                     entry.areStored = true
@@ -232,10 +232,10 @@ struct ConductorLoop {
 
         var read: [UInt8] = []
         for flow in flows {
-            read += flow.mapping.readHashInput(source: received.content) + flow.filter.readHashInput(received.content)
+            read += flow.hashInput(received.content)
         }
-        let hash = sealer.keyedHash(read)
-        do {
+        do throws(Problem) {
+            let hash = try keyedHash(read)
             if try ledger.hasInbox(stream: streamID, document: received.id, hash: hash) { return }
             let at = now()
             let inbox = InboxRow(
@@ -284,7 +284,17 @@ struct ConductorLoop {
         }
     }
 
-    private func idempotencyKey(_ flow: PlannedFlow, _ document: String, _ ordinal: Int) -> String {
+    private func keyedHash(_ bytes: [UInt8]) throws(Problem) -> [UInt8] {
+        do {
+            return try sealer.keyedHash(bytes)
+        } catch {
+            throw .ledgerSealing("\(error)")
+        }
+    }
+
+    private func idempotencyKey(
+        _ flow: PlannedFlow, _ document: String, _ ordinal: Int
+    ) -> String {
         let tenant = plan.connections[flow.file.from.connection]?.tenant ?? ""
         return IdempotencyKey.make(parts: [flow.file.id, tenant, document, flow.file.to.document, "\(ordinal)"])
     }
@@ -298,7 +308,7 @@ struct ConductorLoop {
             return
         }
         guard let flow = plan.flows[entry.origin.flow] else { return }
-        do {
+        do throws(Problem) {
             let inbox = try ledger.payload(inbox: entry.origin.inbox)
             let document = try JSON.parse(inbox.payload)
             let forms = Form.make(flow, document, timeZone: plan.timeZone)
@@ -341,12 +351,12 @@ struct ConductorLoop {
         _ back: PlannedWriteBack, _ flow: PlannedFlow, _ origin: ItemOrigin, _ number: String
     ) {
         guard let source = try? ledger.payload(inbox: origin.inbox) else { return }
+        let key = IdempotencyKey.make(parts: [flow.file.id, source.document, back.document, "\(origin.ordinal)"])
         let id = nextItem
         nextItem += 1
         let document: JSON = [
             "document": .string(source.document), "text": .string(Words.writtenBack(number)), "number": .string(number),
         ]
-        let key = IdempotencyKey.make(parts: [flow.file.id, source.document, back.document, "\(origin.ordinal)"])
         let made = ItemOrigin(
             id: id, inbox: origin.inbox, flow: back.flow, lane: back.lane, document: back.document,
             ordinal: origin.ordinal, key: key)

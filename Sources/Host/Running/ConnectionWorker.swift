@@ -60,7 +60,7 @@ final class ConnectionWorker: Sendable {
         return try JSON.parse(bytes)
     }
 
-    func stop() async { await supervisor.stop() }
+    func stop() async { await supervisor.shutDown() }
 
     private func ask(
         _ request: PluginRequest, _ wait: Int64, flags: CallContext.Flags = []

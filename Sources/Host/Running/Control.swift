@@ -94,11 +94,12 @@ final class ControlServer: Sendable {
         }
         let thread = Thread { [self] in
             while true {
-                let peer = accept4(descriptor, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+                let peer = accept(descriptor, nil, nil)
                 if peer < 0 {
                     if errno == EINTR || errno == ECONNABORTED { continue }
                     return
                 }
+                _ = fcntl(peer, F_SETFD, FD_CLOEXEC)
                 if stopping.load(ordering: .acquiring) {
                     Glibc.close(peer)
                     return
@@ -114,10 +115,11 @@ final class ControlServer: Sendable {
         _ peer: Int32, _ answer: @escaping @Sendable (String, JSON) async throws(Problem) -> JSON
     ) {
         defer { Glibc.close(peer) }
-        var credentials = ucred()
-        var size = socklen_t(MemoryLayout<ucred>.size)
+        // struct ucred: process, user, group; the C library shows it only to GNU sources.
+        var credentials: [UInt32] = [0, 0, 0]
+        var size = socklen_t(12)
         guard getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0,
-            credentials.uid == geteuid() || credentials.uid == 0
+            credentials[1] == geteuid() || credentials[1] == 0
         else { return }
         while let line = ControlSocket.readLine(peer) {
             let done = DispatchSemaphore(value: 0)

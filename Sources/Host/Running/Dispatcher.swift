@@ -147,8 +147,6 @@ final class Dispatcher: Conductor.Actor {
         case .success(.outcomes(let outcomes)):
             guard let outcome = outcomes.first else { break }
             return answer(outcome, reached: result.reachedVendor)
-        case .failure(.contractBreach(let breach)):
-            if let outcome = breach.known[0] { return answer(outcome, reached: result.reachedVendor) }
         default: break
         }
         guard case .failure(let failure) = result.outcome else {
@@ -179,11 +177,11 @@ final class Dispatcher: Conductor.Actor {
     }
 
     /// A failed call as the engine and a person need it.
-    static func told(_ failure: CallFailure) -> (cls: Engine.ErrorClass, retryAfter: Int64?, detail: String) {
+    static func told(_ failure: CallFailure) -> (cls: FailureClass, retryAfter: Int64?, detail: String) {
         switch failure {
         case .plugin(let failure):
             // A service the host refused (`denied`) is a connector asking for what it may not: its bug, not the document's.
-            let cls = Engine.ErrorClass(rawValue: Int(failure.errorClass.rawValue)) ?? .bug
+            let cls = FailureClass(rawValue: Int(failure.errorClass.rawValue)) ?? .bug
             return (cls, failure.retryAfterMs, Words.failure(failure))
         case .workerDied(let death): return (.bug, nil, Words.died(death))
         case .deadlineExceeded: return (.cancelled, nil, Words.deadline)

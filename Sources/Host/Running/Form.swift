@@ -29,8 +29,8 @@ struct Form {
 
     /// Filter, history, mapping, in this order. Pure: the same document under the same revision gives the same forms.
     static func make(_ flow: PlannedFlow, _ document: JSON, timeZone: String) -> [Form] {
-        if let unmet = flow.filter.unmet(document) {
-            return [Form(ordinal: 0, result: .skip(.filter), detail: Words.filtered(unmet))]
+        if let (condition, seen) = flow.filter.firstUnmet(document) {
+            return [Form(ordinal: 0, result: .skip(.filter), detail: Words.filtered(condition, seen))]
         }
         if flow.file.history.before != .create, let day = businessDay(document), day < flow.file.history.start {
             return [Form(ordinal: 0, result: .skip(.history), detail: Words.history(day, flow.file.history))]

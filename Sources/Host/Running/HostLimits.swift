@@ -55,4 +55,8 @@ enum HostLimits {
         "per_second": 1_000, "per_minute": 60_000, "per_hour": 3_600_000, "per_day": 86_400_000,
         "per_month": 31 * 86_400_000,
     ]
+    /// Our own pings on an event stream: a half-open socket shows within two of them.
+    static let pingEveryMs = 30_000
+    /// An event stream that says nothing for so long is dead, whatever TCP believes.
+    static let streamIdleMs = 120_000
 }

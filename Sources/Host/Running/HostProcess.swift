@@ -42,7 +42,9 @@ final class HostProcess: Sendable {
     private let services: PluginServices
     private let dispatcher: Dispatcher
     private let inspector: WorkerInspector
-    private let vault: Vault
+    private let vault: CurrentVault
+    private let mask: SecretMask
+    private let terminal: Terminal
     private let lock: RunLock
     private let state: Mutex<State>
     private let ended: Ending
@@ -56,28 +58,32 @@ final class HostProcess: Sendable {
     // MARK: starting
 
     /// Opens everything, recovers what a crash left, and runs the active revision.
-    static func start(_ root: String, mode: Mode, log: Logger) async throws(Problem) -> HostProcess {
+    static func start(
+        _ root: String, mode: Mode, terminal: Terminal, log: Logger
+    ) async throws(Problem) -> HostProcess {
         let paths = WorkspacePaths(root: root)
         try paths.prepare()
         let lock = try RunLock(paths.lock)
         do throws(Problem) {
-            return try await HostProcess(paths: paths, lock: lock, mode: mode, log: log)
+            return try await HostProcess(paths: paths, lock: lock, mode: mode, terminal: terminal, log: log)
         } catch {
             lock.release()
             throw error
         }
     }
 
-    private init(paths: WorkspacePaths, lock: RunLock, mode: Mode, log: Logger) async throws(Problem) {
+    private init(
+        paths: WorkspacePaths, lock: RunLock, mode: Mode, terminal: Terminal, log: Logger
+    ) async throws(Problem) {
         let now = Self.clock
         guard let revision = try RevisionStore(paths.root).active() else { throw .noActiveRevision() }
         let worker = WorkerInspector.workerPath
         guard access(worker, X_OK) == 0 else { throw .workerMissing(worker) }
         let inspector = WorkerInspector(executable: worker)
 
-        let vault = try Self.openVault(paths, revision.draft.workspace)
+        let vault = CurrentVault(try WorkspaceVault.open(paths.root, revision.draft.workspace, terminal))
         let mask = SecretMask()
-        let sealer = try LedgerSealer(paths: paths, vault: vault)
+        let sealer = try LedgerSealer(paths: paths, vault: vault.current)
         let ledger = try Ledger(path: paths.ledger, sealer: sealer)
         let start = try ledger.start()
 
@@ -94,11 +100,11 @@ final class HostProcess: Sendable {
         let commit: @Sendable ([Change]) async -> Void = { changes in
             await conductorBox.withLock { $0 }?.commit(changes)
         }
-        let sessions = SessionStore(now: now) { mask.learn($0) }
+        let sessions = SessionStore(now: now) { try? mask.add(SecretBytes(copying: $0), name: "session") }
         let limits = LimitKeeper(
             now: now, pay: { bucket, at, calls in await commit([.limitBlock(bucket: bucket, from: at, calls: calls)]) },
             paid: { bucket, from in (try? ledger.limitBlocks(bucket: bucket, from: from)) ?? [] })
-        let http = HTTPClient()
+        let http = try HTTPClient()
         let services = PluginServices(
             http: http, vault: vault, ledger: ledger, sessions: sessions, limits: limits, mask: mask, log: log,
             now: now,
@@ -123,11 +129,13 @@ final class HostProcess: Sendable {
         self.dispatcher = dispatcher
         self.inspector = inspector
         self.vault = vault
+        self.mask = mask
+        self.terminal = terminal
         self.ended = ended
         startedAt = now()
         state = Mutex(State(plan: plan, builder: builder))
 
-        for secret in vault.list() { try? vault.with(name: secret.name) { mask.learn([UInt8]($0)) } }
+        try learnSecrets()
         prepareWorkers(plan)
         conductor.begin(start, plan: plan)
         if mode == .serve {
@@ -137,19 +145,6 @@ final class HostProcess: Sendable {
                 return try await self.answer(verb, arguments)
             }
             state.withLock { $0.server = server }
-        }
-    }
-
-    private static func openVault(_ paths: WorkspacePaths, _ workspace: WorkspaceFile) throws(Problem) -> Vault {
-        let anchor = FileGenerationAnchor(path: paths.anchor)
-        switch workspace.unlock {
-        case .keyFile(let file):
-            return try Vault.open(
-                path: paths.vault,
-                unlock: .keyFile(path: FileStore.expand(file, in: paths.root), workspace: paths.root), anchor: anchor)
-        case .passphrase:
-            let passphrase = try SecretInput.passphraseForVault()
-            return try Vault.open(path: paths.vault, unlock: .passphrase(passphrase), anchor: anchor)
         }
     }
 
@@ -164,6 +159,19 @@ final class HostProcess: Sendable {
             libraries[library.id] = path
         }
         return (connectors, libraries)
+    }
+
+    /// Logs mask every value the vault holds.
+    private func learnSecrets() throws(Problem) {
+        let vault = vault.current
+        for secret in vault.list() { try mask.add(try vault.read(name: secret.name), name: secret.name) }
+    }
+
+    /// A command changed the vault file: open it anew. Sessions under changed secrets are other sessions from here on.
+    func reloadVault() throws(Problem) {
+        vault.current = try WorkspaceVault.open(paths.root, workspace, terminal)
+        try learnSecrets()
+        for connection in plan.connections.values { services.set(connection.file.name, site(connection)) }
     }
 
     // MARK: workers
@@ -193,7 +201,7 @@ final class HostProcess: Sendable {
                     secrets: connection.file.secrets.keys.sorted(), timeZone: plan.timeZone),
                 concurrency: concurrency, runtimeFolder: WorkerInspector.runtimeFolder, nowMs: Self.clock)
             let supervisor = WorkerSupervisor(
-                configuration: configuration, services: services, idleAfterMs: HostLimits.idleWorkerMs)
+                configuration, services: services, policy: WorkerSupervisor.Policy(idleMs: HostLimits.idleWorkerMs))
             let worker = ConnectionWorker(
                 connection: name, readers: concurrency[.read], supervisor: supervisor,
                 timeouts: connection.file.timeouts,
@@ -220,7 +228,7 @@ final class HostProcess: Sendable {
 
     private func site(_ connection: PlannedConnection) -> PluginServices.Site {
         let versions = connection.file.secrets.sorted { $0.key < $1.key }.map {
-            "\($0.value)@\(vault.version(of: $0.value) ?? 0)"
+            "\($0.value)@\(vault.current.version(of: $0.value) ?? 0)"
         }
         return PluginServices.Site(
             connector: connection.file.connector, endpoint: connection.file.endpoint, egress: connection.egress,
@@ -340,6 +348,18 @@ final class Ending: Sendable {
     }
 }
 
+/// The vault as it was last opened.
+final class CurrentVault: Sendable {
+    private let held: Mutex<Vault>
+
+    init(_ vault: Vault) { held = Mutex(vault) }
+
+    var current: Vault {
+        get { held.withLock { $0 } }
+        set { held.withLock { $0 = newValue } }
+    }
+}
+
 extension Plan {
     /// Nothing leaves: for a command that runs beside no host.
     mutating func holdDeliveries() {
@@ -368,7 +388,7 @@ struct LedgerSealer: PayloadSealing {
     func open(_ sealed: [UInt8], context: String) throws -> [UInt8] {
         try sealer.open(sealed, aad: Array(context.utf8))
     }
-    func keyedHash(_ bytes: [UInt8]) throws -> [UInt8] { try sealer.keyedHash(bytes) }
+    func keyedHash(_ bytes: [UInt8]) throws -> [UInt8] { sealer.keyedHash(bytes) }
 }
 
 extension Problem {
@@ -400,10 +420,10 @@ struct WorkerInspector: ConnectorInspector {
         let configuration = WorkerConfiguration(
             isolation: .worker(executable: executable), plugin: path, open: nil, runtimeFolder: Self.runtimeFolder,
             nowMs: HostProcess.clock)
-        let supervisor = WorkerSupervisor(configuration: configuration, services: NoServices(), idleAfterMs: 1000)
+        let supervisor = WorkerSupervisor(configuration, services: NoServices())
         let context = CallContext(deadlineMs: HostProcess.clock() + HostLimits.probeTimeoutMs, traceID: "describe")
         let result = await supervisor.call(.describe, context: context)
-        await supervisor.stop()
+        await supervisor.shutDown()
         switch result.outcome {
         case .success(.text(let bytes)): return try JSON.parse(bytes)
         case .success: throw .connectorAnswered(path, "describe")

@@ -66,6 +66,13 @@ struct PlannedFlow: Sendable {
         }
     }
 
+    /// What this flow looks at in a document: a change of anything else is no change.
+    func hashInput(_ document: JSON) -> [UInt8] {
+        var bytes = mapping.readHashInput(source: document)
+        for condition in filter.conditions { bytes += (document[condition.path] ?? .null).canonical() }
+        return bytes
+    }
+
     /// Whether a hint that knows these fields can be of interest; unknown fields exclude nothing.
     func mayConcern(_ known: JSON) -> Bool {
         narrowing.allSatisfy { key, allowed in known[key]?.string.map(allowed.contains) ?? true }

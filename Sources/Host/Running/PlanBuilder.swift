@@ -172,7 +172,12 @@ struct PlanBuilder {
     }
 
     private func filter(_ file: FlowFile) throws(Problem) -> SourceFilter {
-        try SourceFilter(.object(file.where))
+        let source = try DocumentType.named(file.from.document)
+        do throws(MappingProblems) {
+            return try SourceFilter(.object(file.where), from: source)
+        } catch {
+            throw error.problems.first ?? .noFlow(file.name)
+        }
     }
 }
 

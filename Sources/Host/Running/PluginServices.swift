@@ -24,7 +24,7 @@ final class PluginServices: WorkerServices {
     }
 
     private let http: HTTPClient
-    private let vault: Vault
+    private let vault: CurrentVault
     private let ledger: Ledger
     private let sessions: SessionStore
     private let limits: LimitKeeper
@@ -37,7 +37,7 @@ final class PluginServices: WorkerServices {
     private let items = Mutex<[String: ItemID]>([:])
 
     init(
-        http: HTTPClient, vault: Vault, ledger: Ledger, sessions: SessionStore, limits: LimitKeeper, mask: SecretMask,
+        http: HTTPClient, vault: CurrentVault, ledger: Ledger, sessions: SessionStore, limits: LimitKeeper, mask: SecretMask,
         log: Logger, now: @escaping @Sendable () -> Int64, commit: @escaping @Sendable ([Change]) async -> Void
     ) {
         self.http = http
@@ -59,7 +59,7 @@ final class PluginServices: WorkerServices {
     func note(_ note: PluginNote, for call: CallIdentity) {
         guard case .log(let level, let text) = note else { return }
         let line = mask.mask(text)
-        let level: Logger.Level =
+        let severity: Logger.Level =
             switch level {
             case .debug: .debug
             case .info: .info
@@ -67,7 +67,7 @@ final class PluginServices: WorkerServices {
             case .error: .error
             }
         log.log(
-            level: level, "\(line)", metadata: ["connection": "\(call.connection)", "trace": "\(call.context.traceID)"])
+            level: severity, "\(line)", metadata: ["connection": "\(call.connection)", "trace": "\(call.context.traceID)"])
     }
 
     func callEnded(_ call: CallIdentity) async { sessions.callEnded(SessionStore.CallKey(call)) }
@@ -80,7 +80,7 @@ final class PluginServices: WorkerServices {
         case .http(let request): return await send(request, call, site)
         case .crypto(let request): return crypto(request, site)
         case .secretExists(let name):
-            return .number(site.secrets[name].map { vault.contains($0) } == true ? 1 : 0)
+            return .number(site.secrets[name].map { vault.current.contains($0) } == true ? 1 : 0)
         case .secretReveal:
             return .refused(
                 .denied, "revealing needs the capability `reveal`, which no bundle of this workspace grants")
@@ -88,8 +88,8 @@ final class PluginServices: WorkerServices {
             guard let entry = site.secrets[name] else {
                 return .refused(.denied, "the connection names no such secret")
             }
-            do {
-                try value.withUnsafeBytes { try vault.put(name: entry, value: $0) }
+            do throws(Problem) {
+                _ = try vault.current.put(name: entry, value: SecretBytes(copying: value))
                 await commit([
                     .audit(
                         actor: "host", action: "secret.replace",
@@ -114,7 +114,8 @@ final class PluginServices: WorkerServices {
         case .now: return .number(now())
         case .random(let count):
             guard (0...1024).contains(count) else { return .refused(.denied, "at most 1024 random bytes") }
-            return .bytes(randomBytes(count))
+            var generator = SystemRandomNumberGenerator()
+            return .bytes((0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) })
         case .sql, .blobLength, .blobRead, .blobCreate:
             return .refused(.denied, "this host does not offer the service")
         }
@@ -149,7 +150,7 @@ final class PluginServices: WorkerServices {
         }
         defer { limits.leave(call.connection) }
         let outgoing = HTTPRequest(
-            method: request.method, url: url,
+            request.method, url,
             headers: request.headers.map { HTTPHeader($0.name, bytes: $0.value) }, body: body,
             insertions: request.insertions.map { insertion in
                 let part: Insertion.Part =
@@ -163,8 +164,8 @@ final class PluginServices: WorkerServices {
             connectTimeoutMilliseconds: site.connectTimeoutMs,
             maxReplyBytes: Int(min(request.maxReplyBytes ?? HostLimits.replyBytes, HostLimits.maxReplyBytes)),
             http11: request.http11 || site.http11, repeatable: request.effect != .write, cookies: jar)
-        let source: SecretSource = { [self] expression, lend in try secret(expression, site, lend) }
-        switch await http.send(outgoing, policy: site.egress, secrets: source) {
+        let source: SecretSource = { [self] (expression, lend) throws(Problem) in try secret(expression, site, lend) }
+        switch await http.send(outgoing, through: site.egress, secrets: source) {
         case .success(let response):
             var headers: [ServiceRequest.RawHeader] = []
             for index in response.headers.indices {
@@ -180,7 +181,7 @@ final class PluginServices: WorkerServices {
         }
     }
 
-    private static func errorClass(_ failure: HTTPFailure, _ effect: ServiceRequest.Effect) -> Workers.ErrorClass {
+    private static func errorClass(_ failure: HTTPFailure, _ effect: ServiceRequest.Effect) -> ErrorClass {
         switch failure.kind {
         case .denied: return .denied
         case .cancelled where !failure.mayHaveArrived: return .cancelled
@@ -191,34 +192,36 @@ final class PluginServices: WorkerServices {
 
     /// Evaluates a secret expression of the connection and lends the result.
     private func secret(
-        _ expression: String, _ site: Site, _ lend: (UnsafeRawBufferPointer) throws(Problem) -> Void
+        _ expression: String, _ site: Site, _ lend: (UnsafeRawBufferPointer) -> Void
     ) throws(Problem) {
         let value = try SecretExpression(expression).evaluate { (name) throws(Problem) -> SecretBytes in
             guard let entry = site.secrets[name] else { throw Problem.secretNotNamed(name) }
-            return try vault.secret(named: entry)
+            return try vault.current.read(name: entry)
         }
-        try value.withBytes(lend)
+        value.withBytes(lend)
     }
 
     // MARK: crypto
 
     private func crypto(_ request: ServiceRequest.Crypto, _ site: Site) -> ServiceReply {
-        func segment(_ segment: ServiceRequest.Segment) -> VendorCrypto.Segment {
+        func segment(_ segment: ServiceRequest.Segment) -> CryptoRequest.Segment {
             switch segment {
             case .literal(let bytes): .literal(bytes)
             case .secret(let expression): .secret(expression)
             }
         }
-        do {
+        guard let operation = CryptoRequest.Operation(rawValue: request.operation.rawValue) else {
+            return .refused(.denied, "no such operation")
+        }
+        do throws(Problem) {
             let result = try VendorCrypto.run(
-                VendorCrypto.Request(
-                    operation: VendorCrypto.Operation(rawValue: request.operation.rawValue) ?? .digest,
-                    algorithm: request.algorithm, key: segment(request.key), iv: request.iv,
-                    input: request.input.map(segment), signature: request.signature, additional: request.additional,
+                CryptoRequest(
+                    operation, request.algorithm, key: segment(request.key), iv: request.iv,
+                    input: request.input.map { segment($0) }, signature: request.signature, additional: request.additional,
                     sortSegments: request.sortSegments, noPadding: request.noPadding)
             ) { (name) throws(Problem) -> SecretBytes in
                 guard let entry = site.secrets[name] else { throw Problem.secretNotNamed(name) }
-                return try vault.secret(named: entry)
+                return try vault.current.read(name: entry)
             }
             return request.operation == .verify ? .done : .bytes(result)
         } catch {
@@ -235,7 +238,7 @@ final class PluginServices: WorkerServices {
                 return .refused(.denied, "key is not UTF-8")
             }
             return await Blocking.run { [ledger] in
-                do {
+                do throws(Problem) {
                     return .bytes(try ledger.state(connection: call.connection, key: name))
                 } catch {
                     return .refused(.transient, error.what.en)

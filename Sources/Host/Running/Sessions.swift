@@ -156,7 +156,7 @@ final class SessionStore: Sendable {
     }
 
     /// The log-in failed.
-    func abandon(lease: UInt64, call: CallKey, errorClass: Workers.ErrorClass) -> ServiceReply {
+    func abandon(lease: UInt64, call: CallKey, errorClass: ErrorClass) -> ServiceReply {
         end(lease, call) { session in
             session.state =
                 errorClass == .authDenied ? .refused(until: self.now() + HostLimits.refusedLoginRestMs) : .empty

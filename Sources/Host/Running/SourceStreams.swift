@@ -282,9 +282,10 @@ final class SourceStreams: Sendable {
             throw Problem.noConnection(connection)
         }
         let endpoint = try await worker.listenOpen()
-        let socket = try await WebSocketClient.shared.connect(
+        let socket = try await WebSocketClient().connect(
             url: endpoint.url, headers: endpoint.headers.map { HTTPHeader($0.name, $0.value) }, policy: egress,
-            pingInterval: endpoint.pingIntervalMs.map(Int.init), idleTimeout: endpoint.idleTimeoutMs.map(Int.init))
+            pingInterval: endpoint.pingIntervalMs.map(Int.init) ?? HostLimits.pingEveryMs,
+            idleTimeout: endpoint.idleTimeoutMs.map(Int.init) ?? HostLimits.streamIdleMs)
         for stream in streams(connection) {
             state.withLock { state in
                 state.reports[stream.id, default: Report()].listening = true

@@ -19,6 +19,9 @@ extension HostProcess: HostControl {
         case "flow.resume": return try await pauseFlow(arguments, false)
         case "flow.run": return try await runFlow(arguments)
         case "flow.try": return try await tryFlow(arguments)
+        case "vault.reload":
+            try reloadVault()
+            return [:]
         case "ledger.list": return try await list(arguments)
         case "ledger.show": return try await show(arguments)
         case "ledger.retry": return try await retry(arguments)
@@ -447,7 +450,8 @@ struct RevisionChange: Sendable {
 
     static func rollback(_ store: RevisionStore, to wanted: Int?) throws(Problem) -> RevisionChange {
         guard let running = try store.active() else { throw .noActiveRevision() }
-        guard let target = try wanted ?? store.previous() else { throw .noEarlierRevision() }
+        let previous = try store.previous()
+        guard let target = wanted ?? previous else { throw .noEarlierRevision() }
         let earlier = try store.load(target)
         let changes = Difference.between(
             running.draft, earlier.draft, oldConnectors: running.manifest.connectors,
@@ -468,12 +472,14 @@ extension Problem {
 /// Reaches the running host, or does the command itself while none runs (ruling 25).
 struct WorkspaceControl: HostControl {
     let root: String
+    let terminal: Terminal
 
     func request(_ verb: String, _ arguments: JSON) async throws(Problem) -> JSON {
         let client = ControlClient(path: WorkspacePaths(root: root).socket)
         if client.isAlive() { return try await client.request(verb, arguments) }
+        if verb == "vault.reload" { throw .hostNotRunning }
         if verb == "apply" || verb == "rollback" { return try await withoutLedger(verb, arguments) }
-        let process = try await HostProcess.start(root, mode: .command, log: HostLog.quiet)
+        let process = try await HostProcess.start(root, mode: .command, terminal: terminal, log: HostLog.quiet)
         do throws(Problem) {
             let answer = try await process.request(verb, arguments)
             await process.stop()

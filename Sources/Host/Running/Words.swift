@@ -24,8 +24,12 @@ enum Words {
 
     static func code(_ error: any Error) -> String { (error as? Problem)?.code ?? "\(type(of: error))" }
 
-    static func filtered(_ unmet: String) -> String {
-        cause("S-FILTER", zh: "不符合流程条件: \(unmet)", en: "the flow's where does not match: \(unmet)")
+    static func filtered(_ condition: SourceFilter.Condition, _ seen: JSON?) -> String {
+        let wanted = condition.allowed.map { $0.string ?? $0.text }.joined(separator: " | ")
+        let found = seen.map { $0.string ?? $0.text } ?? "—"
+        return cause(
+            "S-FILTER", zh: "不符合流程条件: \(condition.path) 为 \(found), 需要 \(wanted)",
+            en: "the flow's where does not match: \(condition.path) is \(found), wanted \(wanted)")
     }
 
     static func history(_ day: String, _ history: FlowFile.History) -> String {
@@ -49,12 +53,11 @@ enum Words {
         let more =
             failures.count > 1 ? (" (另有 \(failures.count - 1) 处)", " (and \(failures.count - 1) more)") : ("", "")
         return cause(
-            first.code, zh: first.zh + more.0, en: first.en + more.1,
-            nextZH: first.table.map { "在 \($0) 中补上对应行, 然后 datong apply, 再 datong ledger retry" }
-                ?? "改正单据或映射, 然后 datong ledger retry",
-            nextEN: first.table.map { "add the row to \($0), then datong apply and datong ledger retry" }
-                ?? "correct the document or the mapping, then datong ledger retry",
-            [("field", first.field), ("value", first.seen ?? ""), ("table", first.table ?? "")])
+            first.code, zh: first.what.zh + more.0, en: first.what.en + more.1,
+            nextZH: first.next.zh, nextEN: first.next.en,
+            [
+                ("field", first.source ?? first.target), ("value", first.seen ?? ""), ("table", first.table ?? ""),
+            ])
     }
 
     static func failure(_ failure: Failure) -> String {

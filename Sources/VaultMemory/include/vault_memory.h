@@ -28,4 +28,7 @@ uint64_t datong_vault_memory_unlocked_regions(void);
 /* No core dumps and no ptrace or /proc/PID/mem from other processes of the same user. 0, or -1 with errno. */
 int datong_vault_memory_harden_process(void);
 
+/* 1 when the process is closed in that way. */
+int datong_vault_memory_process_is_hardened(void);
+
 #endif

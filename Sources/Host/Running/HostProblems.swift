@@ -70,4 +70,9 @@ extension Problem {
             nextZH: "重新安装, datong 与 datong-worker 须在同一目录",
             nextEN: "install again: datong and datong-worker belong in one folder")
     }
+    static func ledgerSealing(_ reason: String) -> Problem {
+        Problem(
+            "E-HOST-020", zh: "账本内容无法加密: \(reason)", en: "the ledger's payloads cannot be sealed: \(reason)",
+            nextZH: "重新启动 datong; 若重复出现, 检查 OpenSSL 安装", nextEN: "start datong again; if it repeats, check the OpenSSL installation")
+    }
 }

@@ -77,6 +77,7 @@ final class HostProcess: Sendable {
     ) async throws(Problem) {
         let now = Self.clock
         guard let revision = try RevisionStore(paths.root).active() else { throw .noActiveRevision() }
+        if revision.draft.workspace.practice { CrashPoint.arm() }
         let worker = WorkerInspector.workerPath
         guard access(worker, X_OK) == 0 else { throw .workerMissing(worker) }
         let inspector = WorkerInspector(executable: worker)

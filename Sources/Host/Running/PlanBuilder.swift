@@ -57,7 +57,8 @@ struct PlanBuilder {
         else { throw .noConnection(file.name) }
         let hosts = (product["hosts"]?.array ?? []).compactMap(\.string)
         let egress = try EgressPolicy(
-            allow: [try Origin(url: file.endpoint).description] + hosts + file.hosts + (try settingOrigins(file, product)),
+            allow: [try Origin(url: file.endpoint).description] + hosts + file.hosts
+                + (try settingOrigins(file, product)),
             caFile: file.tls.authorityFile.map { FileStore.expand($0, in: revision.draft.root) }, pins: file.tls.pins,
             proxy: try Self.proxy(file.proxy))
         return PlannedConnection(

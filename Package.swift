@@ -75,7 +75,7 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(
             name: "Network",
-            dependencies: ["CCurl", "Values", .product(name: "NIOSSL", package: "swift-nio-ssl")] + nioHTTP,
+            dependencies: ["CCurl", "COpenSSL", "Values", .product(name: "NIOSSL", package: "swift-nio-ssl")] + nioHTTP,
             swiftSettings: strict),
         .target(
             name: "WorkerCore", dependencies: ["PluginABI"], path: "Sources/Worker", exclude: ["main.c"],
@@ -115,7 +115,10 @@ let package = Package(
         .testTarget(
             name: "LedgerTests", dependencies: ["Ledger", "Engine", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: strict),
-        .testTarget(name: "NetworkTests", dependencies: ["Network", "SimulatorKit"], swiftSettings: strict),
+        .testTarget(
+            name: "NetworkTests",
+            dependencies: ["Network", "COpenSSL", "Values", .product(name: "NIOSSL", package: "swift-nio-ssl")] + nioHTTP,
+            swiftSettings: strict),
         .testTarget(
             name: "WorkersTests", dependencies: ["Workers", "WorkerCore", "PluginABI", "Values"],
             exclude: ["Fixtures"], swiftSettings: strict),

@@ -3,6 +3,7 @@ import DingTalkSimulator
 import KingdeeSimulator
 import Dispatch
 import Foundation
+import KingdeeSimulator
 import SimulatorKit
 
 /// Runs vendor simulators on loopback until it is told to stop.

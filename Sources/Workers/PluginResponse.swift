@@ -233,7 +233,7 @@ public enum CallFailure: Error, Sendable {
     case cancelled
     /// The plugin broke the contract: counts as class `bug`.
     case contractBreach(ContractBreach)
-    /// Never sent: the worker could not be started, its restart budget is spent, or it was stopped.
+    /// Never sent: the worker could not be started, ended or was stopped before, or its restart budget is spent.
     case notSent(Problem)
 }
 

@@ -489,7 +489,8 @@ typedef struct datong_record {
     uint32_t flags;           /* DATONG_RECORD_* */
     datong_bytes id;          /* the document's id at the vendor, stable, at most 256 bytes */
     datong_bytes version;     /* the vendor's own version or time of change, or empty */
-    datong_bytes json;        /* the document; empty with HINT or DELETED */
+    datong_bytes json;        /* the document; with HINT what is known of it without fetching it, an
+                               * object by the document's own names, or empty; empty with DELETED */
 } datong_record;
 #define DATONG_RECORD_HINT 0x1u    /* only the id is known: the host fetches it if it is news */
 #define DATONG_RECORD_DELETED 0x2u /* the vendor says it is gone */
@@ -652,7 +653,9 @@ typedef struct datong_hint {
     datong_bytes id;          /* which document: it is fetched for the truth */
     datong_bytes event_id;    /* the vendor's id of this event, for de-duplication; may be empty */
     datong_bytes kind;        /* the vendor's word for what happened, for logs */
-    datong_bytes json;        /* interactive requests only: the message itself */
+    datong_bytes json;        /* what the event itself says, a JSON object or empty: for an interactive
+                               * request the message; else fields by the document's own names
+                               * ({"template":"..."}), so that the host need not fetch what no flow wants */
 } datong_hint;
 
 typedef struct datong_event_sink {
@@ -775,8 +778,8 @@ typedef struct datong_plugin {
 /* The whole shim of a plugin written in another language. In C a plugin can use it as well. */
 #define DATONG_DEFINE_PLUGIN(plugin_id, plugin_version, plugin_build, init_fn, shutdown_fn, ability_fn, open_fn, \
                              close_fn)                                                                           \
-    DATONG_EXPORT extern const datong_plugin datong_plugin_v0;                                                   \
-    const datong_plugin datong_plugin_v0 = {                                                                     \
+    extern const datong_plugin datong_plugin_v0;                                                                 \
+    DATONG_EXPORT const datong_plugin datong_plugin_v0 = {                                                       \
         (uint32_t)sizeof(datong_plugin), 0u, DATONG_MAGIC, DATONG_EPOCH, 1u, DATONG_MINOR,                       \
         plugin_id, plugin_version, plugin_build, init_fn, shutdown_fn, ability_fn, open_fn, close_fn}
 

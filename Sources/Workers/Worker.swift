@@ -259,6 +259,15 @@ public final class Worker: Sendable {
     }
     /// Calls that were sent and have not ended.
     public var callsInFlight: Int { state.withLock { $0.sent } }
+    /// Calls that wait for a place of their ability.
+    public var callsWaiting: Int { state.withLock { $0.calls.count - $0.sent } }
+    /// False once it is stopping or has ended.
+    public var takesCalls: Bool {
+        state.withLock {
+            if case .running = $0.life { return true }
+            return false
+        }
+    }
     /// How it ended; nil while it runs.
     public var death: WorkerDeath? {
         state.withLock {
@@ -325,7 +334,7 @@ public final class Worker: Sendable {
             keys: keys, context: context)
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let deadline = monotonicNowMs() + max(context.deadlineMs - configuration.nowMs(), 0)
+                let deadline = monotonicNowMs() + remaining(until: context.deadlineMs)
                 enter(
                     Call(
                         identity: identity, ability: ability, operation: operation, body: body, deadlineMs: deadline,
@@ -338,10 +347,17 @@ public final class Worker: Sendable {
         }
     }
 
+    /// Milliseconds left, between none and `Limits.longestCallMs`.
+    private func remaining(until deadlineMs: Int64) -> Int64 {
+        let (left, overflow) = deadlineMs.subtractingReportingOverflow(configuration.nowMs())
+        if overflow { return deadlineMs < 0 ? 0 : Limits.longestCallMs }
+        return min(max(left, 0), Limits.longestCallMs)
+    }
+
     private func enter(_ call: Call) {
         let refused: Ended.How? = state.withLock { state in
             switch state.life {
-            case .ended(let death): return .died(death)
+            case .ended(let death): return .notSent(death.problem)
             case .stopping: return .notSent(Problems.stopped(connection: call.identity.connection))
             case .running: break
             }
@@ -705,7 +721,11 @@ public final class Worker: Sendable {
         let cause: WorkerDeath.Cause = state.withLock { state in
             if let killedFor = state.killedFor, how == 2, status == SIGKILL { return killedFor }
             if case .stopping(_, closeSent: true) = state.life, how == 1, status == 0 { return .stopped }
-            return how == 1 ? .exited(status) : .signal(status)
+            switch how {
+            case 1: return .exited(status)
+            case 2: return .signal(status)
+            default: return .hungUp  // somebody else took its status
+            }
         }
         finish(cause)
     }
@@ -742,7 +762,7 @@ public final class Worker: Sendable {
         for call in left.calls.sorted(by: { $0.identity.callID < $1.identity.callID }) {
             switch call.stage {
             case .ending(let ending, _) where cause == .killedForDeadline: conclude(call, .ended(ending))
-            case .queued: conclude(call, .died(death))
+            case .queued: conclude(call, .notSent(death.problem))
             default: conclude(call, .died(death))
             }
         }

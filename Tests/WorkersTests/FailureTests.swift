@@ -22,7 +22,42 @@ struct FailureTests {
         #expect(result.death?.problem.code == "E-WORKER-030")
         #expect(!result.reachedVendor)
         #expect(await worker.ended().cause == cause)
-        #expect(await worker.call(.describe, context: context()).death?.cause == cause)
+        guard case .notSent(let problem)? = await worker.call(.describe, context: context()).failure else {
+            Issue.record("a dead worker took a call")
+            return
+        }
+        #expect(problem == result.death?.problem)
+    }
+
+    @Test("A call that waited for its place when the worker died was never sent", .timeLimit(.minutes(1)))
+    func queuedAtDeath() async throws {
+        let door = Door()
+        let services = FakeServices { request, _ in
+            await door.pass()
+            return Self.answer(request)
+        }
+        let worker = try await start(configuration(concurrency: Concurrency([.poll: 1])), services)
+        let first = Task { await worker.call(write("post", 1), context: context()) }
+        while services.requests.isEmpty { await Task.yield() }
+        let second = Task { await worker.call(write("post", 1), context: context()) }
+        while worker.callsWaiting == 0 { await Task.yield() }
+        let crash = PluginRequest.poll(.init(document: "segv", records: []))
+        #expect(await worker.call(crash, context: context()).death != nil)
+        #expect(await first.value.death != nil)
+        guard case .notSent? = await second.value.failure else {
+            Issue.record("sent")
+            return
+        }
+        #expect(await !second.value.reachedVendor)
+        await door.open()
+    }
+
+    @Test("A deadline beyond all time, or before it, is a deadline all the same")
+    func oddDeadlines() async throws {
+        let worker = try await start(configuration())
+        #expect(await worker.call(.describe, context: CallContext(deadlineMs: .max)).text != nil)
+        #expect(await worker.call(write("polite-loop"), context: CallContext(deadlineMs: .min)).isDeadline)
+        await worker.stop()
     }
 
     @Test("The last words on stderr are kept, within their bound")

@@ -77,7 +77,7 @@ struct Sweep {
         }
         for id in result["list"]?.array ?? [] {
             guard let id = Text.filled(id) else { continue }
-            if try !sink.hint(id: id) { return }
+            if try !sink.hint(id: id, known: ["template": .string(templates[position.template])]) { return }
         }
         if let token = Text.filled(result["nextToken"]) {
             position.token = token

@@ -1,5 +1,6 @@
 import ArgumentParser
 import DingTalkSimulator
+import KingdeeSimulator
 import Dispatch
 import Foundation
 import KingdeeSimulator

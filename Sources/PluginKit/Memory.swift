@@ -51,8 +51,8 @@ func received<T: BitwiseCopyable>(_ pointer: UnsafePointer<T>?, into zero: T) th
     guard let pointer else { throw .bug(zh: "宿主给出了空指针", en: "the host passed a null pointer") }
     var value = zero
     let raw = UnsafeRawPointer(pointer)
-    let size = Int(raw.load(as: UInt32.self))
-    let flags = raw.load(fromByteOffset: 4, as: UInt32.self)
+    let size = Int(raw.loadUnaligned(as: UInt32.self))
+    let flags = raw.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
     guard size >= 8, flags & 0xffff_0000 == 0 else {
         throw .bug(
             zh: "宿主给出的结构不可读（size \(size)，flags \(flags)）",
@@ -76,7 +76,7 @@ func receivedList<T: BitwiseCopyable>(
     var raw = UnsafeRawPointer(first)
     for _ in 0..<count {
         items.append(try received(raw.assumingMemoryBound(to: T.self), into: zero))
-        raw += Int(raw.load(as: UInt32.self))
+        raw += Int(raw.loadUnaligned(as: UInt32.self))
     }
     return items
 }

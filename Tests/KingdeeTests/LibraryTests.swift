@@ -25,7 +25,7 @@ import Testing
         let folder = try #require(buildFolder)
         let library = "\(folder)/libKingdee.so"
         try #require(access(library, R_OK) == 0, "build it first: swift build --product Kingdee")
-        let symbols = output("nm -D --defined-only --extern-only '\(library)'").compactMap {
+        let symbols = output("nm -D --defined-only '\(library)'").compactMap {
             $0.split(separator: " ").last
         }
         #expect(symbols == ["datong_plugin_v0"])

@@ -54,7 +54,10 @@ extension WriteOutcome? {
         (["lines", "0", "account"], "", "/lines/0/account"),
         (["lines", "0", "debit"], "0", "/lines/0/debit"), (["lines", "0", "credit"], "1", "/lines/0/debit"),
         (["lines", "0", "debit"], "1000.001", "/lines/0/debit"), (["lines", "2", "credit"], "x", "/lines/2/credit"),
-        (["lines", "1", "currency"], "USD", "/lines/1/currency"), (["lines", "0", "rate"], "7.1", "/lines/0/amount"),
+        (["lines", "1", "currency"], "USD", "/lines/1/currency"),
+        (["lines", "0", "rate"], "7.1", "/lines/0/extra/amount"),
+        (["extra"], ["FVoucherID": 100_317], "/extra/FVoucherID"),
+        (["lines", "1", "extra"], ["FEntryID": 1], "/lines/1/extra/FEntryID"),
         (["lines", "0", "dimensions"], ["project": "P1"], "/lines/0/dimensions/project"),
     ]
 
@@ -202,6 +205,27 @@ extension WriteOutcome? {
         // The text of an amount reaches the wire as it came.
         #expect(save.text.contains(#""FDEBIT":1000.00,"FCREDIT":0"#))
         #expect(save.text.contains(#""FAMOUNTFOR":1200.50"#))
+    }
+
+    @Test func whatOnlyThisERPKnowsGoesAlong() throws {
+        var document = changed(["extra"], ["F_KYDD_Approval": "2026-0001", "note": "ours"])
+        document =
+            document.object.map { object in
+                var object = object
+                object["lines"] = [
+                    [
+                        "account": "1002.02", "currency": "CNY", "rate": "7.1234", "debit": "712.34", "credit": "0",
+                        "extra": ["amount": "100.00", "F_KYDD_Line": "x"],
+                    ], ["account": "1002.01", "currency": "CNY", "debit": "0", "credit": "712.34"],
+                ]
+                return .object(object)
+            } ?? document
+        #expect(try write(document).applied != nil)
+        let model = try #require(host.requests.last?.json?["data"]?["Model"])
+        #expect(model["F_KYDD_Approval"] == "2026-0001")
+        #expect(model["note"] == nil)
+        #expect(model["FEntity"]?[0]?["F_KYDD_Line"] == "x")
+        #expect(host.requests.last?.text.contains(#""FEXCHANGERATE":7.1234,"FAMOUNTFOR":100.00"#) == true)
     }
 
     @Test func whatIsReadBackIsTheSameHoweverItIsLearned() throws {

@@ -71,10 +71,10 @@ struct AnswerReader: Sendable {
         switch reply.status {
         case 200...299: return
         case 429:
-            let seconds = reply.header("retry-after").flatMap { Int64($0) }
+            let seconds = reply.header("retry-after").flatMap { Int64($0) }.map { min(max($0, 0), Limits.daySeconds) }
             throw Failure(
                 .throttled, zh: "对方限流（HTTP 429）", en: "the vendor limits the rate (HTTP 429)", vendorCode: "429",
-                retryAfterMilliseconds: seconds.map { $0 &* 1000 } ?? Limits.throttledMilliseconds)
+                retryAfterMilliseconds: seconds.map { $0 * 1000 } ?? Limits.throttledMilliseconds)
         case 401, 403, 519:
             throw Failure(
                 .authDenied, zh: "网关拒绝了签名或授权（HTTP \(reply.status)）；请核对 app_id、app_secret 与本机时钟",

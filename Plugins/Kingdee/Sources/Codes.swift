@@ -94,9 +94,9 @@ struct Codes: Sendable {
                 return
             }
             guard let json = try? JSON.parse(bytes), let start = json["start"]?.int.flatMap({ Int(exactly: $0) }),
-                start >= 0, let mark = json["mark"]?.int
+                (0...Limits.cursorRows).contains(start), let mark = json["mark"]?.int, mark >= 0
             else { throw .bug(zh: "游标不可读", en: "the cursor cannot be read") }
-            self.init(start: start, since: json["since"]?.int, mark: mark)
+            self.init(start: start, since: json["since"]?.int.map { max($0, 0) }, mark: mark)
         }
 
         var bytes: [UInt8] {

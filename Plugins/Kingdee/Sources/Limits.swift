@@ -6,6 +6,10 @@ enum Limits {
     static let queryRows = 2000
     /// Milliseconds. "调用限制" (MsgCode 14) asks for minutes; the vendor does not say how many.
     static let throttledMilliseconds: Int64 = 2 * 60 * 1000
+    /// Seconds. A longer pause than a day is not what a rate limit means.
+    static let daySeconds: Int64 = 86_400
+    /// Rows. A sweep's cursor that counts further is none of ours.
+    static let cursorRows = 1 << 40
     /// Milliseconds. How far a sweep looks back behind its mark: rows committed late carry an older time.
     static let overlapMilliseconds: Int64 = 5 * 60 * 1000
     /// Milliseconds. How late a write may still appear after its answer was lost.

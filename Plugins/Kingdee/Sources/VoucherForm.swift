@@ -67,6 +67,7 @@ struct VoucherForm: Sendable {
         }
         model[settings.externalField] = .string(key)
         model["FEntity"] = .array(entries)
+        try Self.add(document["extra"], to: &model, "/extra")
         self.model = .object(model)
     }
 
@@ -143,20 +144,37 @@ struct VoucherForm: Sendable {
             entry["FEXCHANGERATETYPE"] = base(settings.rateType)
             let rate = try decimal(line["rate"] ?? "1", "\(place)/rate")
             entry["FEXCHANGERATE"] = try number(rate, "\(place)/rate")
-            if let original = line["amount"], !original.isNull {
-                entry["FAMOUNTFOR"] = try number(try amount(original, "\(place)/amount"), "\(place)/amount")
+            if let original = line["extra"]?["amount"], !original.isNull {
+                let field = "\(place)/extra/amount"
+                entry["FAMOUNTFOR"] = try number(try amount(original, field), field)
             } else if rate == ExactDecimal(1) {
                 entry["FAMOUNTFOR"] = try number(side, "\(place)/debit")
             } else {
                 // Dividing the yuan amount by the rate would guess the last cent.
                 throw .invalidRecord(
-                    zh: "外币分录要给出原币金额 amount", en: "a line in a foreign currency needs its amount in that currency",
-                    field: "\(place)/amount")
+                    zh: "外币分录要在 extra.amount 里给出原币金额",
+                    en: "a line in a foreign currency needs its amount in that currency, in extra.amount",
+                    field: "\(place)/extra/amount")
             }
         }
         entry["FDEBIT"] = try number(debit, "\(place)/debit")
         entry["FCREDIT"] = try number(credit, "\(place)/credit")
+        try add(line["extra"], to: &entry, "\(place)/extra")
         return (.object(entry), debit)
+    }
+
+    /// Fields only this ERP has, by their own names (`F…`): what the mapping puts into `extra` goes along. What the
+    /// connector itself sets cannot be replaced: a primary key would turn a new voucher into a change of another.
+    private static func add(_ extra: JSON?, to model: inout JSONObject, _ place: String) throws(Failure) {
+        let taken = Set(model.keys.map { $0.lowercased() } + ["fentryid", "fentity_fentryid"])
+        for (name, value) in extra?.object ?? [:] where name.hasPrefix("F") {
+            guard !taken.contains(name.lowercased()) else {
+                throw .invalidRecord(
+                    zh: "字段 \(name) 由连接器填写，不能放在 extra 里",
+                    en: "the field \(name) is set by the connector and cannot be in extra", field: "\(place)/\(name)")
+            }
+            model[name] = value
+        }
     }
 
     private static func decimal(_ value: JSON?, _ field: String) throws(Failure) -> ExactDecimal {
@@ -205,7 +223,7 @@ extension VoucherForm {
         let entry: [String: String] = [
             "fexplanation": "/summary", "faccountid": "/account", "fdetailid": "/dimensions",
             "fcurrencyid": "/currency", "fexchangeratetype": "/currency", "fexchangerate": "/rate",
-            "famountfor": "/amount", "fdebit": "/debit", "fcredit": "/credit",
+            "famountfor": "/extra/amount", "fdebit": "/debit", "fcredit": "/credit",
         ]
         if let found = entry[name] { return line.map { $0 + found } ?? "/lines" }
         if let dimension = settings.dimensions.first(where: { $0.value.lowercased() == name })?.key {

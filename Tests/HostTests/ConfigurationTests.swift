@@ -89,6 +89,8 @@ struct ConfigurationTests {
             "a mapping name that is not the file's", "mappings/claims.yaml", "mapping: claims", "mapping: claim",
             "E-CONF-022", 1),
         Spoiled("an address with a question mark", "connections/books.yaml", "/api/", "/api/?a=b", "E-CONF-034", 4),
+        Spoiled(
+            "a socket where pages are meant", "connections/books.yaml", "https://books", "wss://books", "E-CONF-034", 4),
         Spoiled("an address without scheme", "connections/books.yaml", "https://books", "books", "E-CONF-034", 4),
         Spoiled(
             "a further host with a path", "connections/books.yaml", "limits:",
@@ -276,7 +278,7 @@ struct ConfigurationTests {
             limits: { per_second: 3, concurrency: 2 }
             tls: { ca: tls/ca.pem, pin: [sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=] }
             proxy: http://proxy.example.com:3128
-            hosts: [https://files.example.com]
+            hosts: [https://files.example.com, wss://push.example.com]
             isolation: worker
             commit_horizon: 2m
             timeouts: { connect: 500ms, write: 90s }
@@ -287,7 +289,7 @@ struct ConfigurationTests {
         #expect(books.limits == ["per_second": 3, "concurrency": 2])
         #expect(books.tls.pins.count == 1 && books.tls.authorityFile == "tls/ca.pem")
         #expect(books.proxy == "http://proxy.example.com:3128")
-        #expect(books.hosts == ["https://files.example.com"])
+        #expect(books.hosts == ["https://files.example.com", "wss://push.example.com"])
         #expect(books.commitHorizon == 120_000)
         #expect(books.timeouts == ["connect": 500, "write": 90_000])
     }

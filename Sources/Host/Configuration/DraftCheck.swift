@@ -88,10 +88,11 @@ extension Draft {
             guard let schema = filter[key], let value = sources[file]?.child("from")?.child("where")?.child(key) else {
                 continue
             }
-            // Several wanted values are several questions to the source.
+            // One wanted value or several: a source that takes a list gets a list, else it is asked for each.
             let values: [Located] = if case .sequence(let list) = value.content { list } else { [value] }
+            let one = schema["type"]?.string == "array" ? schema["items"] ?? [:] : schema
             for value in values {
-                SettingsCheck(file: file, findings: findings).checkValue(value, schema, path: "from.where.\(key)")
+                SettingsCheck(file: file, findings: findings).checkValue(value, one, path: "from.where.\(key)")
             }
         }
         for key in (stream["filter"]?["required"]?.array ?? []).compactMap(\.string) where flow.where[key] == nil {

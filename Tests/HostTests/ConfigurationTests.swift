@@ -365,6 +365,10 @@ struct ConfigurationConnectorTests {
             "a target setting out of its choices", "flows/claims.yaml", "finish: save", "finish: post", "E-CONF-015", 4),
         Spoiled("a filter the source needs", "flows/claims.yaml", "template: T1, ", "", "E-CONF-013", 3),
         Spoiled("a setting left empty", "connections/books.yaml", "\"7\"", "\"\"", "E-CONF-041", 5),
+        Spoiled(
+            "alerts", "datong.yaml", "practice: true", "alerts: { command: [/usr/local/bin/notify] }", "E-CONF-049", 2),
+        Spoiled(
+            "how long payloads are kept", "datong.yaml", "practice: true", "ledger: { keep: 90d }", "E-CONF-049", 2),
         Spoiled("two-way", "flows/claims.yaml", "one-way", "two-way", "E-CONF-049", 5),
         Spoiled(
             "a schedule", "flows/claims.yaml", "realtime", "{ schedule: { cron: \"0 2 1 * *\" } }", "E-CONF-049", 6),

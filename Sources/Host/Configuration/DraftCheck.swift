@@ -141,6 +141,9 @@ extension Located {
 extension Draft {
     /// What the format knows and this version of the host does not carry out is refused rather than ignored.
     func checkRunnable(_ findings: Findings) {
+        for key in ["ledger", "alerts"] where sources[Self.workspaceFile]?.child(key) != nil {
+            add(findings, Self.workspaceFile, [key], .notRunnable(key, "{ … }"))
+        }
         for flow in flows {
             let file = "flows/\(flow.name).yaml"
             func refuse(_ path: [String], _ seen: String) {
@@ -208,6 +211,10 @@ struct SettingsCheck {
             default: []
             }
         guard types.isEmpty || types.contains(where: { matches(json, $0) }) else {
+            if json.isNull {
+                findings.add(file, value.line, .emptyValue(path))
+                return
+            }
             let asText = types.contains("string") && value.text != nil
             let write = asText ? "\"\(value.text ?? "")\"" : types.joined(separator: " | ")
             findings.add(file, value.line, .wrongType(path, seen: value.kind, write: write))

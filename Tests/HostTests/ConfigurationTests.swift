@@ -364,6 +364,7 @@ struct ConfigurationConnectorTests {
         Spoiled(
             "a target setting out of its choices", "flows/claims.yaml", "finish: save", "finish: post", "E-CONF-015", 4),
         Spoiled("a filter the source needs", "flows/claims.yaml", "template: T1, ", "", "E-CONF-013", 3),
+        Spoiled("a secret among the settings", "connections/books.yaml", "\"7\"", "\"7\", token: abc", "E-CONF-019", 5),
         Spoiled("a setting left empty", "connections/books.yaml", "\"7\"", "\"\"", "E-CONF-041", 5),
         Spoiled(
             "alerts", "datong.yaml", "practice: true", "alerts: { command: [/usr/local/bin/notify] }", "E-CONF-049", 2),

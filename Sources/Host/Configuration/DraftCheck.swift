@@ -38,6 +38,9 @@ extension Draft {
                 source.child("settings"), schema, path: "settings", line: source.line)
         }
         let declared = product["secrets"]?.object ?? [:]
+        for name in connection.settings.keys where declared[name] != nil {
+            add(findings, file, ["settings", name], .plaintextSecret("settings.\(name)"))
+        }
         for name in connection.secrets.keys.sorted() where declared[name] == nil {
             add(findings, file, ["secrets", name], .unknownKey("secrets.\(name)", in: declared.keys))
         }

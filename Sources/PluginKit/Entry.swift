@@ -237,6 +237,10 @@ private enum Tables {
                 run(call) { call throws(Failure) in
                     let sink = try received(sink, into: datong_listen_sink())
                     let endpoint = try connector(connection, as: (any Listening).self).endpoint(call)
+                    guard endpoint.headers.allSatisfy({ $0.value.insertions.isEmpty }) else {
+                        throw .bug(
+                            zh: "流的请求头里不能插入密钥", en: "no secret can be inserted into a stream's headers")
+                    }
                     let arena = Arena()
                     let headers = endpoint.headers.map {
                         datong_header(name: arena.text($0.name), value: arena.bytes($0.value.literal))

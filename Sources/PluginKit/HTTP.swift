@@ -69,9 +69,9 @@ public struct HTTPRequest: Sendable, Hashable {
     /// Appends a header.
     public mutating func header(_ name: String, _ value: TemplateBytes) { headers.append(Header(name, value)) }
 
-    /// Sets a JSON body and its content type.
+    /// Sets a JSON body and its content type, which has no charset parameter (RFC 8259).
     public mutating func json(_ body: JSONTemplate) {
-        header("Content-Type", "application/json; charset=utf-8")
+        header("Content-Type", "application/json")
         self.body = .bytes(body.bytes)
     }
 }

@@ -74,8 +74,9 @@ static int32_t sink_record(void *context, const datong_record *r) {
         !bytes_valid(call, r->version, TEXT_FIELD_BYTES, "version of datong_record") ||
         !bytes_valid(call, r->json, INT_MAX, "json of datong_record"))
         return 1;
-    if (r->id.size == 0 || (kind != 0) != (r->json.size == 0)) {
-        breach(call, DW_BREACH_VALUE, "a record without id, without document, or a hint with one");
+    if (r->id.size == 0 || (kind == 0 && r->json.size == 0) ||
+        (kind == DATONG_RECORD_DELETED && r->json.size != 0)) {
+        breach(call, DW_BREACH_VALUE, "a record without id, without document, or a deleted one with a document");
         return 1;
     }
     if (!room(call, r->json.size)) return 1;

@@ -93,6 +93,7 @@ public final class FakeHost: @unchecked Sendable {
     private var sessions: [String: SessionState] = [:]
     private var inside: [String: Set<UInt64>] = [:]
     private var jars: [String: [String: String]] = [:]
+    private var acquired: [UInt64: Set<String>] = [:]
     private var states: [String: [UInt8]] = [:]
     private var saved: [String: [UInt8]] = [:]
     private var checkpointLog: [String] = []
@@ -267,9 +268,15 @@ public final class FakeHost: @unchecked Sendable {
         case denied
     }
 
-    func acquire(_ key: String, maxInFlight: Int, by call: UInt64) -> AcquireAnswer {
+    /// Whether the call may use the session's cookie jar: it must have acquired the session itself.
+    func hasAcquired(_ name: String, _ call: UInt64) -> Bool {
+        monitor.locked { acquired[call]?.contains(name) == true }
+    }
+
+    func acquire(_ key: String, named name: String, maxInFlight: Int, by call: UInt64) -> AcquireAnswer {
         monitor.lock()
         defer { monitor.unlock() }
+        acquired[call, default: []].insert(name)
         while true {
             if maxInFlight > 0, inside[key]?.contains(call) != true, inside[key]?.count ?? 0 >= maxInFlight {
                 monitor.wait()
@@ -314,6 +321,7 @@ public final class FakeHost: @unchecked Sendable {
     private func leave(_ call: UInt64) {
         monitor.lock()
         for key in inside.keys { inside[key]?.remove(call) }
+        acquired[call] = nil
         monitor.broadcast()
         monitor.unlock()
     }

@@ -54,8 +54,12 @@ enum HostTables {
         datong_http_service(
             size: UInt32(MemoryLayout<datong_http_service>.size), flags: 0,
             send: { call, request, reply in
-                guard let active = CallRegistry.call(call), let request = request?.pointee, let reply
+                guard let call, let active = CallRegistry.call(call), let request = request?.pointee, let reply
                 else { return DATONG_BUG }
+                let session = request.session.string
+                guard session.isEmpty || active.host.hasAcquired(session, call.pointee.call_id) else {
+                    return active.refuse(.denied, "session \(session) was not acquired in this call")
+                }
                 guard let seen = SeenRequest(request, active.host) else {
                     return active.refuse(.denied, "a secret in the request is unknown or was refused")
                 }
@@ -108,7 +112,9 @@ enum HostTables {
                 guard let call, let active = CallRegistry.call(call), let request = request?.pointee, let reply
                 else { return DATONG_BUG }
                 let bound = Int(request.max_in_flight)
-                switch active.host.acquire(key(request), maxInFlight: bound, by: call.pointee.call_id) {
+                let answer = active.host.acquire(
+                    key(request), named: request.name.string, maxInFlight: bound, by: call.pointee.call_id)
+                switch answer {
                 case .denied: return active.refuse(.authDenied, "the last log-in was refused a moment ago")
                 case .lease(let lease):
                     reply.pointee.must_log_in = 1

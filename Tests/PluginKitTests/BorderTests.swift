@@ -1,3 +1,4 @@
+import Glibc
 import PluginKit
 import PluginKitTesting
 import Testing
@@ -39,6 +40,11 @@ import Values
         let failure = #expect(throws: Failure.self) { try connection(host).query("services") }
         #expect(failure?.kind == .authDenied)
         #expect(failure?.description.contains("datong.state/1") == true)
+    }
+
+    @Test func aSecretInAStreamsHeadersIsABugAndNotLost() throws {
+        let connection = try FakeHost { _ in .text("") }.open(makeEcho(), product: "leaky")
+        #expect(#expect(throws: Failure.self) { try connection.endpoint() }?.kind == .bug)
     }
 
     @Test func anAbilityNotOfferedIsNull() {
@@ -96,7 +102,7 @@ import Values
         let host = FakeHost(secrets: ["key": "K", "token": "T", "password": "p\"w"]) { _ in
             .reply(status: 503, headers: [(name: "X-A", value: "1")], body: [])
         }
-        let answer = try connection(host).query("send")
+        let answer = try connection(host).query("send", ["session": true])
         #expect(answer == ["status": 503, "header": "1"])
         let request = try #require(host.requests.first)
         #expect(request.url == "https://vendor.example.test/a?x=K&y=1")
@@ -105,13 +111,21 @@ import Values
         #expect(request.effect == .write)
         #expect(request.http11Only)
         #expect(request.session == "login")
+        #expect(request.header("Content-Type") == "application/json")
         #expect(request.insertions.map(\.expression) == ["key", "token", "password | json"])
         #expect(!request.literal.contains("p\"w"))
     }
 
+    @Test func aCookieJarBelongsToWhoAcquiredItsSession() throws {
+        let host = FakeHost(secrets: ["key": "K", "token": "T", "password": "p"]) { _ in .text("") }
+        let failure = #expect(throws: Failure.self) { try connection(host).query("send") }
+        #expect(failure?.kind == .authDenied)
+        #expect(host.requests.isEmpty)
+    }
+
     @Test func anUnknownSecretRefusesTheRequest() throws {
         let host = FakeHost { _ in .text("") }
-        #expect(throws: Failure.self) { try connection(host).query("send") }
+        #expect(throws: Failure.self) { try connection(host).query("send", ["session": true]) }
         #expect(host.requests.isEmpty)
     }
 
@@ -192,5 +206,61 @@ import Values
         #expect(try connection.query("session") == "done")
         #expect(try connection.query("session") == "done")
         #expect(host.logInCount == 1)
+    }
+}
+
+@Suite struct CrowdTests {
+    @Test func atMostAsManyCallsAreInsideASessionAsTheVendorBears() throws {
+        let inside = Gauge()
+        let host = FakeHost { _ in
+            inside.enter()
+            sched_yield()
+            inside.leave()
+            return .text("done")
+        }
+        let connection = try host.open(makeEcho())
+        let failures = onThreads(16) {
+            if try connection.query("narrow") != "done" { throw Failure.bug(zh: "不对", en: "wrong") }
+        }
+        #expect(failures == 0)
+        #expect(host.requests.count == 16)
+        #expect(inside.most <= 2)
+        #expect(host.logInCount == 1)
+    }
+}
+
+/// Counts who is inside at once.
+final class Gauge: @unchecked Sendable {
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private var now = 0
+    private var peak = 0
+
+    init() {
+        mutex = .allocate(capacity: 1)
+        pthread_mutex_init(mutex, nil)
+    }
+
+    deinit {
+        pthread_mutex_destroy(mutex)
+        mutex.deallocate()
+    }
+
+    func enter() {
+        pthread_mutex_lock(mutex)
+        now += 1
+        peak = max(peak, now)
+        pthread_mutex_unlock(mutex)
+    }
+
+    func leave() {
+        pthread_mutex_lock(mutex)
+        now -= 1
+        pthread_mutex_unlock(mutex)
+    }
+
+    var most: Int {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return peak
     }
 }

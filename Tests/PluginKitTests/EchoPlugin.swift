@@ -69,6 +69,11 @@ struct EchoConnector: Probing, Reading, Writing, Finding, Querying, Listening, R
             request.header("Authorization", "Bearer \(secret: "token") end")
             request.json(.object([.init("name", "\"{secret}\""), .init("password", .secret("password"))]))
             request.http11Only = true
+            if parameters["session"] != nil {
+                _ = try call.session(name: "login", principal: "me").value { () throws(Failure) in
+                    Session.Login(value: [1], lifetimeMilliseconds: 1)
+                }
+            }
             request.session = "login"
             let reply = try call.http.send(request)
             return ["status": .number(JSONNumber(Int64(reply.status))), "header": .string(reply.header("x-a") ?? "")]
@@ -84,6 +89,13 @@ struct EchoConnector: Probing, Reading, Writing, Finding, Querying, Listening, R
                 request.header("token", TemplateBytes(value))
                 let reply = try call.http.send(request)
                 if reply.status == 401 { throw Failure(.authExpired, zh: "会话失效", en: "session gone") }
+                return .string(reply.text)
+            }
+        case "narrow":
+            return try call.withSession("narrow", principal: "me", maxInFlight: 2) { () throws(Failure) in
+                Session.Login(value: [1], lifetimeMilliseconds: 1000)
+            } body: { _ throws(Failure) in
+                let reply = try call.http.send(HTTPRequest("GET", "https://vendor.example.test/", effect: .read))
                 return .string(reply.text)
             }
         case "services":
@@ -105,7 +117,9 @@ struct EchoConnector: Probing, Reading, Writing, Finding, Querying, Listening, R
 
     func endpoint(_ call: Call) throws(Failure) -> ListenEndpoint {
         ListenEndpoint(
-            url: "wss://vendor.example.test/s", headers: [HTTPRequest.Header("a", "b")], pingIntervalMilliseconds: 5,
+            url: "wss://vendor.example.test/s",
+            headers: [HTTPRequest.Header("a", configuration.product == "leaky" ? "\(secret: "key")" : "b")],
+            pingIntervalMilliseconds: 5,
             idleTimeoutMilliseconds: 9)
     }
 

@@ -16,8 +16,8 @@ extension KingdeeConnector {
                     ], "hosts": [], "http": ["version": "1.1"],
                     "concurrency": ["read": 2, "write": 4, "find": 4, "probe": 1],
                     "limits": [
-                        ["id": "per_second", "window_ms": 1000, "max": 5, "meter": ""],
-                        ["id": "concurrency", "max": 4],
+                        ["id": "per_second", "window_ms": 1000, "max": 50, "default": 5, "meter": ""],
+                        ["id": "concurrency", "max": 16, "default": 4],
                     ], "documents": [voucher], "streams": .array(streams), "state": ["reads": [1, 1], "writes": 1],
                 ]
             ],
@@ -90,12 +90,6 @@ extension KingdeeConnector {
                     ]),
                 "groups": map("凭证字 → 编码", "Voucher word → code", ["记": "PRE001"]),
                 "currencies": map("币别 → 编码", "Currency → code", ["CNY": "PRE001"]),
-                "commit_horizon_ms": [
-                    "type": "integer", "minimum": 0,
-                    "default": .number(JSONNumber(Limits.commitHorizonMilliseconds)),
-                    "title": title(
-                        "应答丢失后多久仍可能入账（毫秒）", "How late a write may appear after its answer was lost (ms)"),
-                ],
                 "duplicate_messages": list(
                     "另外哪些提示表示“已存在”", "Further messages that mean \"exists already\""),
                 "session_messages": list("另外哪些提示表示“会话失效”", "Further messages that mean \"session lost\""),

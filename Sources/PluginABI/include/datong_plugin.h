@@ -487,7 +487,8 @@ typedef struct datong_record {
     uint32_t flags;           /* DATONG_RECORD_* */
     datong_bytes id;          /* the document's id at the vendor, stable, at most 256 bytes */
     datong_bytes version;     /* the vendor's own version or time of change, or empty */
-    datong_bytes json;        /* the document; empty with HINT or DELETED */
+    datong_bytes json;        /* the document; with HINT what is known of it without fetching it, an
+                               * object by the document's own names, or empty; empty with DELETED */
 } datong_record;
 #define DATONG_RECORD_HINT 0x1u    /* only the id is known: the host fetches it if it is news */
 #define DATONG_RECORD_DELETED 0x2u /* the vendor says it is gone */

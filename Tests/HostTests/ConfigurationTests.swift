@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 import Values
 
@@ -244,6 +245,35 @@ struct ConfigurationTests {
         #expect(code([UInt8](repeating: 0x20, count: ConfigurationLimits.fileBytes + 1)) == "E-CONF-002")
     }
 
+    @Test("whatever bytes a file holds, reading ends with a draft or with problems")
+    func spoiltBytes() {
+        var state: UInt64 = 0x9E37_79B9_7F4A_7C15
+        func random(_ below: Int) -> Int {
+            state ^= state << 13
+            state ^= state >> 7
+            state ^= state << 17
+            return Int(state % UInt64(below))
+        }
+        let marks = Array("[]{}:,-?&*!|>'\"#%@` \n\t\\~".utf8) + [0, 0xC4, 0xFF]
+        let files = Sample().draftFiles
+        for round in 0..<1_000 {
+            var spoilt = files
+            let which = random(files.count)
+            var bytes = files[which].bytes
+            for _ in 0...random(4) {
+                let at = random(bytes.count)
+                switch random(3) {
+                case 0: bytes[at] = marks[random(marks.count)]
+                case 1: bytes.insert(marks[random(marks.count)], at: at)
+                default: bytes.remove(at: at)
+                }
+            }
+            spoilt[which] = DraftFile(path: files[which].path, bytes: bytes)
+            let (draft, problems) = Draft.read(spoilt, root: "/workspace")
+            #expect(draft != nil || !problems.isEmpty, "round \(round)")
+        }
+    }
+
     @Test("two flows with one id")
     func sameIdentity() {
         let sample = Sample()
@@ -475,7 +505,7 @@ struct ConfigurationFilesTests {
         let folder = TemporaryFolder()
         try Sample().write(to: folder.path)
         for index in 0...ConfigurationLimits.filesPerFolder {
-            try FileStore.replace(folder.path + "/mappings/m\(index).yaml", [])
+            close(creat(folder.path + "/mappings/m\(index).yaml", 0o600))
         }
         #expect(Draft.load(folder.path).problems.contains { $0.problem.code == "E-CONF-038" && $0.file == "mappings" })
     }

@@ -418,7 +418,7 @@ struct CommandTests {
         let root = target.path + "/new"
         #expect(FileStore.exists(root + "/vault.datong") && FileStore.exists(target.path + "/keys/example.key"))
         let (draft, problems) = Draft.load(root)
-        #expect(problems.map { "\($0.place) \($0.problem.code)" } == ["flows/approval-to-voucher.yaml:11 E-CONF-041"])
+        #expect(problems.map { "\($0.place) \($0.problem.code)" } == ["flows/approval-to-voucher.yaml:12 E-CONF-041"])
         #expect(draft?.workspace.title == "示例: 五金 #1")
         #expect(draft?.connection("books")?.secrets == ["token": "books/token"])
         #expect(draft?.flows.first?.direction == .oneWay)

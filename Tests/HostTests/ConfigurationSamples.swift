@@ -111,7 +111,9 @@ struct Sample {
                     [
                         "document": "approval", "abilities": ["read", "listen"],
                         "filter": [
-                            "type": "object", "properties": ["template": ["type": "string"]], "required": ["template"],
+                            "type": "object",
+                            "properties": ["template": ["type": "array", "items": ["type": "string"]]],
+                            "required": ["template"],
                         ],
                     ]
                 ],

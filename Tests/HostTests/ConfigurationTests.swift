@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 import Values
 
@@ -89,6 +90,8 @@ struct ConfigurationTests {
             "a mapping name that is not the file's", "mappings/claims.yaml", "mapping: claims", "mapping: claim",
             "E-CONF-022", 1),
         Spoiled("an address with a question mark", "connections/books.yaml", "/api/", "/api/?a=b", "E-CONF-034", 4),
+        Spoiled(
+            "a socket where pages are meant", "connections/books.yaml", "https://books", "wss://books", "E-CONF-034", 4),
         Spoiled("an address without scheme", "connections/books.yaml", "https://books", "books", "E-CONF-034", 4),
         Spoiled(
             "a further host with a path", "connections/books.yaml", "limits:",
@@ -242,6 +245,35 @@ struct ConfigurationTests {
         #expect(code([UInt8](repeating: 0x20, count: ConfigurationLimits.fileBytes + 1)) == "E-CONF-002")
     }
 
+    @Test("whatever bytes a file holds, reading ends with a draft or with problems")
+    func spoiltBytes() {
+        var state: UInt64 = 0x9E37_79B9_7F4A_7C15
+        func random(_ below: Int) -> Int {
+            state ^= state << 13
+            state ^= state >> 7
+            state ^= state << 17
+            return Int(state % UInt64(below))
+        }
+        let marks = Array("[]{}:,-?&*!|>'\"#%@` \n\t\\~".utf8) + [0, 0xC4, 0xFF]
+        let files = Sample().draftFiles
+        for round in 0..<1_000 {
+            var spoilt = files
+            let which = random(files.count)
+            var bytes = files[which].bytes
+            for _ in 0...random(4) {
+                let at = random(bytes.count)
+                switch random(3) {
+                case 0: bytes[at] = marks[random(marks.count)]
+                case 1: bytes.insert(marks[random(marks.count)], at: at)
+                default: bytes.remove(at: at)
+                }
+            }
+            spoilt[which] = DraftFile(path: files[which].path, bytes: bytes)
+            let (draft, problems) = Draft.read(spoilt, root: "/workspace")
+            #expect(draft != nil || !problems.isEmpty, "round \(round)")
+        }
+    }
+
     @Test("two flows with one id")
     func sameIdentity() {
         let sample = Sample()
@@ -276,7 +308,7 @@ struct ConfigurationTests {
             limits: { per_second: 3, concurrency: 2 }
             tls: { ca: tls/ca.pem, pin: [sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=] }
             proxy: http://proxy.example.com:3128
-            hosts: [https://files.example.com]
+            hosts: [https://files.example.com, wss://push.example.com]
             isolation: worker
             commit_horizon: 2m
             timeouts: { connect: 500ms, write: 90s }
@@ -287,7 +319,7 @@ struct ConfigurationTests {
         #expect(books.limits == ["per_second": 3, "concurrency": 2])
         #expect(books.tls.pins.count == 1 && books.tls.authorityFile == "tls/ca.pem")
         #expect(books.proxy == "http://proxy.example.com:3128")
-        #expect(books.hosts == ["https://files.example.com"])
+        #expect(books.hosts == ["https://files.example.com", "wss://push.example.com"])
         #expect(books.commitHorizon == 120_000)
         #expect(books.timeouts == ["connect": 500, "write": 90_000])
     }
@@ -362,7 +394,12 @@ struct ConfigurationConnectorTests {
         Spoiled(
             "a target setting out of its choices", "flows/claims.yaml", "finish: save", "finish: post", "E-CONF-015", 4),
         Spoiled("a filter the source needs", "flows/claims.yaml", "template: T1, ", "", "E-CONF-013", 3),
+        Spoiled("a secret among the settings", "connections/books.yaml", "\"7\"", "\"7\", token: abc", "E-CONF-019", 5),
         Spoiled("a setting left empty", "connections/books.yaml", "\"7\"", "\"\"", "E-CONF-041", 5),
+        Spoiled(
+            "alerts", "datong.yaml", "practice: true", "alerts: { command: [/usr/local/bin/notify] }", "E-CONF-049", 2),
+        Spoiled(
+            "how long payloads are kept", "datong.yaml", "practice: true", "ledger: { keep: 90d }", "E-CONF-049", 2),
         Spoiled("two-way", "flows/claims.yaml", "one-way", "two-way", "E-CONF-049", 5),
         Spoiled(
             "a schedule", "flows/claims.yaml", "realtime", "{ schedule: { cron: \"0 2 1 * *\" } }", "E-CONF-049", 6),
@@ -468,7 +505,7 @@ struct ConfigurationFilesTests {
         let folder = TemporaryFolder()
         try Sample().write(to: folder.path)
         for index in 0...ConfigurationLimits.filesPerFolder {
-            try FileStore.replace(folder.path + "/mappings/m\(index).yaml", [])
+            close(creat(folder.path + "/mappings/m\(index).yaml", 0o600))
         }
         #expect(Draft.load(folder.path).problems.contains { $0.problem.code == "E-CONF-038" && $0.file == "mappings" })
     }

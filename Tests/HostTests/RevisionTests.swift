@@ -169,6 +169,19 @@ struct RevisionTests {
         #expect(RevisionManifest(elsewhere.json) == nil)
     }
 
+    @Test("a damaged revision is replaced by applying its own content again")
+    func damageIsMended() async throws {
+        let workspace = try Workspace()
+        try await workspace.apply()
+        unlink(workspace.root + "/revisions/0001/files/flows/claims.yaml")
+        let application = try await workspace.prepare()
+        #expect(application.damage?.code == "E-REVISION-002")
+        #expect(application.json["damage"]?["code"]?.string == "E-REVISION-002")
+        #expect(application.changes.count == 5 + 2)
+        #expect(try await workspace.apply().number == 2)
+        #expect(try workspace.store.active()?.number == 2)
+    }
+
     @Test("an `active` that is no number is refused")
     func activeSpoilt() async throws {
         let workspace = try Workspace()

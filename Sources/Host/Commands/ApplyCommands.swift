@@ -14,6 +14,10 @@ struct Apply: DatongCommand {
         terminal.progress(terminal.words("校验草稿…", "checking the draft…"))
         let plan = try await session.request("apply", ["dry_run": true])
         terminal.progressDone()
+        if let damage = plan["damage"], let text = damage.text(terminal.language), !terminal.json {
+            terminal.note("\(damage["code"]?.string ?? "") \(Screen.safe(text))")
+            terminal.note("  → \(Screen.safe(damage.text(terminal.language, "next_") ?? ""))")
+        }
         let problems = plan["problems"]?.array ?? []
         guard problems.isEmpty else {
             terminal.found(plan)

@@ -268,7 +268,8 @@ struct Scaffold {
         let stream = (source.product["streams"]?.array ?? []).first { $0["document"]?.string == sourceDocument }
         let required = (stream?["filter"]?["required"]?.array ?? []).compactMap(\.string)
         let properties = stream?["filter"]?["properties"]?.object ?? [:]
-        var filter = ""
+        // Only what was agreed has an effect in the books.
+        var filter = sourceDocument == "approval" ? "    result: agree\n" : ""
         for (name, property) in properties {
             filter +=
                 "\(required.contains(name) ? "    " : "#    ")\(name):    # \(Self.title(property["title"]))".trimmedEnd
@@ -293,7 +294,7 @@ struct Scaffold {
             from:
               connection: \(source.name)
               document: \(sourceDocument)
-              \(required.isEmpty ? "#where:" : "where:")
+              \(required.isEmpty && filter.first != " " ? "#where:" : "where:")
             \(filter)to:
               connection: \(target.name)
               document: \(targetDocument)

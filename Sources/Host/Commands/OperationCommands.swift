@@ -49,7 +49,7 @@ struct ConnectionCommand: AsyncParsableCommand {
             session.terminal.result(answer)
             let worst = session.terminal.checks(answer["checks"]?.array ?? [])
             if answer["ok"]?.bool == true {
-                let version = answer["fingerprint"]?.text ?? ""
+                let version = session.terminal.plain(answer["version"] ?? answer["fingerprint"])
                 session.terminal.say(
                     Problem.Text(zh: "连接 \(name) 可用 \(version)", en: "connection \(name) works \(version)"))
             }

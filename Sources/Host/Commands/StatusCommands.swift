@@ -59,7 +59,7 @@ extension Terminal {
             words("额度", "quota"))
         for connection in connections {
             let quota = (connection["quota"]?.array ?? []).map { limit in
-                "\(limit["id"]?.string ?? "") \(limit["used"]?.text ?? "0")/\(limit["max"]?.text ?? "?")"
+                "\(plain(limit["id"])) \(plain(limit["used"]))/\(plain(limit["max"]))"
             }
             table.rows.append([
                 connection["name"]?.string ?? "", connectionState(connection["state"]?.string ?? ""),
@@ -77,6 +77,9 @@ extension Terminal {
             if let next = cause.text(language, "next_") { line("  → " + Screen.safe(next)) }
         }
     }
+
+    /// A text without quotes, a number with its digits.
+    func plain(_ value: JSON?) -> String { value.map { Screen.safe($0.string ?? $0.text) } ?? "" }
 
     private func connectionState(_ state: String) -> String {
         switch state {

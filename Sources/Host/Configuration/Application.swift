@@ -12,15 +12,22 @@ struct Application: Sendable {
     let problems: [ConfigurationProblem]
     /// The connectors that the draft's connections use.
     let connectors: [Connector]
-    /// The revision that runs now.
+    /// The revision that runs now; nil before the first one and where it cannot be loaded.
     let running: Revision?
+    /// Why the running revision cannot be loaded. A new revision is the way out, so this stops nothing.
+    let damage: Problem?
     let changes: [ConfigurationChange]
     /// Hex SHA-256 over files and connectors, the same as the manifest's of the revision it becomes.
     let content: String
 
-    /// Reads and checks everything. Throws only where the running revision cannot be read.
+    /// Reads and checks everything. Throws only where nobody can say which revision runs (`E-REVISION-004`).
     static func prepare(_ root: String, inspector: any ConnectorInspector) async throws(Problem) -> Application {
-        let running = try RevisionStore(root).active()
+        let store = RevisionStore(root)
+        var running: Revision?
+        var damage: Problem?
+        if let number = try store.activeNumber() {
+            do throws(Problem) { running = try store.load(number) } catch { damage = error }
+        }
         var (draft, problems) = Draft.load(root)
         var used: [Connector] = []
         if let read = draft {
@@ -37,7 +44,8 @@ struct Application: Sendable {
                 newConnectors: manifest?.connectors ?? [])
         }
         return Application(
-            root: root, draft: draft, problems: problems, connectors: used, running: running, changes: changes ?? [],
+            root: root, draft: draft, problems: problems, connectors: used, running: running, damage: damage,
+            changes: changes ?? [],
             content: manifest?.content ?? "")
     }
 
@@ -53,7 +61,8 @@ struct Application: Sendable {
     var json: JSON {
         [
             "running": running.map { .number(JSONNumber(Int64($0.number))) } ?? .null, "content": .string(content),
-            "changes": .array(changes.map(\.json)), "problems": .array(problems.map(\.json)),
+            "damage": damage.map { Terminal.json($0) } ?? .null, "changes": .array(changes.map(\.json)),
+            "problems": .array(problems.map(\.json)),
         ]
     }
 }

@@ -262,10 +262,8 @@ extension Problem {
         Problem(
             "E-CONF-049", zh: "此版本的主机还不能执行 \(key): \(seen)",
             en: "this version of the host does not carry out \(key): \(seen)",
-            nextZH: "改用支持的写法:one-way、realtime、一个主连接、on_change: hold 或 ignore、closed_period: hold",
-            nextEN:
-                "use what it carries out: one-way, realtime, one master, on_change: hold or ignore, closed_period: hold"
-        )
+            nextZH: "删除此项,或改用它能执行的写法,见 docs/configuration.md",
+            nextEN: "remove it, or write what it carries out: docs/configuration.md")
     }
 
     static func emptyValue(_ key: String) -> Problem {

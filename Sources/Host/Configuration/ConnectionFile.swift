@@ -96,7 +96,7 @@ struct ConnectionFile: Sendable, Hashable {
         }
         proxy = reader.entry("proxy").flatMap { reader.address($0.value, "proxy", originOnly: true) }
         hosts = (reader.list("hosts", write: "https://…") ?? []).compactMap {
-            reader.address($0, "hosts", originOnly: true)
+            reader.address($0, "hosts", originOnly: true, sockets: true)
         }
         isolation = reader.choice("isolation", Isolation.self) ?? .worker
         commitHorizon = reader.duration("commit_horizon")

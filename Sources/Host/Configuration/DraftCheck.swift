@@ -38,6 +38,9 @@ extension Draft {
                 source.child("settings"), schema, path: "settings", line: source.line)
         }
         let declared = product["secrets"]?.object ?? [:]
+        for name in connection.settings.keys where declared[name] != nil {
+            add(findings, file, ["settings", name], .plaintextSecret("settings.\(name)"))
+        }
         for name in connection.secrets.keys.sorted() where declared[name] == nil {
             add(findings, file, ["secrets", name], .unknownKey("secrets.\(name)", in: declared.keys))
         }
@@ -88,10 +91,11 @@ extension Draft {
             guard let schema = filter[key], let value = sources[file]?.child("from")?.child("where")?.child(key) else {
                 continue
             }
-            // Several wanted values are several questions to the source.
+            // One wanted value or several: a source that takes a list gets a list, else it is asked for each.
             let values: [Located] = if case .sequence(let list) = value.content { list } else { [value] }
+            let one = schema["type"]?.string == "array" ? schema["items"] ?? [:] : schema
             for value in values {
-                SettingsCheck(file: file, findings: findings).checkValue(value, schema, path: "from.where.\(key)")
+                SettingsCheck(file: file, findings: findings).checkValue(value, one, path: "from.where.\(key)")
             }
         }
         for key in (stream["filter"]?["required"]?.array ?? []).compactMap(\.string) where flow.where[key] == nil {
@@ -140,6 +144,9 @@ extension Located {
 extension Draft {
     /// What the format knows and this version of the host does not carry out is refused rather than ignored.
     func checkRunnable(_ findings: Findings) {
+        for key in ["ledger", "alerts"] where sources[Self.workspaceFile]?.child(key) != nil {
+            add(findings, Self.workspaceFile, [key], .notRunnable(key, "{ … }"))
+        }
         for flow in flows {
             let file = "flows/\(flow.name).yaml"
             func refuse(_ path: [String], _ seen: String) {
@@ -207,6 +214,10 @@ struct SettingsCheck {
             default: []
             }
         guard types.isEmpty || types.contains(where: { matches(json, $0) }) else {
+            if json.isNull {
+                findings.add(file, value.line, .emptyValue(path))
+                return
+            }
             let asText = types.contains("string") && value.text != nil
             let write = asText ? "\"\(value.text ?? "")\"" : types.joined(separator: " | ")
             findings.add(file, value.line, .wrongType(path, seen: value.kind, write: write))

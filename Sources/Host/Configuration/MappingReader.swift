@@ -181,10 +181,10 @@ struct MappingReader {
         return MappingReader(value, file: file, path: full(key), keys: keys, findings: findings)
     }
 
-    /// An http(s) address without account, query and fragment. `originOnly` allows no path either.
-    func address(_ value: Located, _ key: String, originOnly: Bool = false) -> String? {
+    /// An http(s) address without account, query and fragment. `originOnly` allows no path either, `sockets` also ws(s).
+    func address(_ value: Located, _ key: String, originOnly: Bool = false, sockets: Bool = false) -> String? {
         guard let text = text(value, key, write: "https://…/") else { return nil }
-        guard let address = WebAddress(text) else {
+        guard let address = WebAddress(text), sockets || address.scheme.hasPrefix("http") else {
             findings.add(file, value.line, .badURL(full(key)))
             return nil
         }
@@ -232,18 +232,18 @@ enum DurationText {
     }
 }
 
-/// The parts of an http(s) address that the configuration cares about.
+/// The parts of an http(s) or ws(s) address that the configuration cares about.
 struct WebAddress: Hashable {
     let scheme: String
     let host: String
     let path: String
     let hasAccount: Bool
 
-    /// Nil unless `http(s)://host[:port][/path]`; query, fragment, spaces and control characters are refused.
+    /// Nil unless `http(s)://` or `ws(s)://host[:port][/path]`; query, fragment, spaces and control characters are refused.
     init?(_ text: String) {
         guard let separator = text.range(of: "://") else { return nil }
         scheme = String(text[..<separator.lowerBound])
-        guard scheme == "https" || scheme == "http" else { return nil }
+        guard ["https", "http", "wss", "ws"].contains(scheme) else { return nil }
         let rest = text[separator.upperBound...]
         guard
             rest.unicodeScalars.allSatisfy({ $0.value > 32 && $0.value != 127 && $0 != "?" && $0 != "#" && $0 != "\\" })

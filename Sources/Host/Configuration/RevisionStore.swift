@@ -240,9 +240,8 @@ struct RevisionStore: Sendable {
         try atPoint(.librariesCopied)
         let number = (numbers.last ?? 0) + 1
         let manifest = Self.manifest(draft, connectors, number: number, created: created, user: user)
-        if let active = try activeNumber(), let running = try? self.manifest(active),
-            running.content == manifest.content
-        {
+        // A damaged revision is no reason to refuse its own content anew.
+        if let active = try activeNumber(), (try? load(active))?.manifest.content == manifest.content {
             throw .nothingChanged(active)
         }
         try write(manifest, draft.files)

@@ -184,6 +184,7 @@ enum YAMLReader {
             if byte == 10 { line += 1 }
             if let open = quote {
                 if byte == UInt8(ascii: "\\"), open == UInt8(ascii: "\"") {
+                    if next == 10 { line += 1 }
                     index += 1
                 } else if byte == open {
                     quote = nil

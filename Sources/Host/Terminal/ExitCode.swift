@@ -12,6 +12,4 @@ enum ExitStatus: Int32, Sendable, CaseIterable {
     case notRunning = 4
     /// Another process owns the workspace.
     case busy = 5
-    /// Ended by a signal.
-    case interrupted = 130
 }

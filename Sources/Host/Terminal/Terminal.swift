@@ -93,15 +93,13 @@ struct Terminal: Sendable {
         errors(words("共 \(found.count) 个问题\(more),未做任何更改\n", "\(found.count) problems\(more); nothing was changed\n"))
     }
 
-    static func json(_ problems: [Problem]) -> JSON {
+    static func json(_ problems: [Problem]) -> JSON { ["problems": .array(problems.map(json))] }
+
+    /// A problem as every answer has it.
+    static func json(_ problem: Problem) -> JSON {
         [
-            "problems": .array(
-                problems.map {
-                    [
-                        "code": .string($0.code), "zh": .string($0.what.zh), "en": .string($0.what.en),
-                        "next_zh": .string($0.next.zh), "next_en": .string($0.next.en),
-                    ]
-                })
+            "code": .string(problem.code), "zh": .string(problem.what.zh), "en": .string(problem.what.en),
+            "next_zh": .string(problem.next.zh), "next_en": .string(problem.next.en),
         ]
     }
 

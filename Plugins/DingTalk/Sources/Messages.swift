@@ -33,7 +33,7 @@ struct Messages {
 
     /// At most one: the same comment twice is no second document.
     func findComment(_ request: FindRequest, _ call: Call) throws(Failure) -> [Written] {
-        guard let sent = request.sent else {
+        guard let sent = request.sent, !sent.isNull else {
             throw Failure(.unsupported, zh: "没有评论的原文就无法查找", en: "a comment is looked up by its text, which is missing")
         }
         let (instance, text) = try Self.parts(sent)

@@ -22,7 +22,7 @@ struct Stream {
             // The code of a bad pair is not documented: any refusal but a limit is for an operator [DOC].
             throw error.kind == .invalidRecord ? error.as(.authDenied) : error
         }
-        guard let endpoint = answer["endpoint"]?.string, let ticket = answer["ticket"]?.string,
+        guard let endpoint = answer["endpoint"]?.string, let ticket = Text.filled(answer["ticket"]),
             endpoint.hasPrefix("ws://") || endpoint.hasPrefix("wss://")
         else {
             throw Failure(

@@ -1,7 +1,9 @@
 import ArgumentParser
 import DingTalkSimulator
+import KingdeeSimulator
 import Dispatch
 import Foundation
+import KingdeeSimulator
 import SimulatorKit
 
 /// Runs vendor simulators on loopback until it is told to stop.
@@ -16,7 +18,7 @@ struct SimulatorCommand: AsyncParsableCommand {
             posted to /_sim/faults of the running simulator. Stop with SIGTERM or SIGINT.
             """)
 
-    static let known: [any Simulator.Type] = [DingTalkSimulator.self]
+    static let known: [any Simulator.Type] = [DingTalkSimulator.self, KingdeeSimulator.self]
 
     @Argument(help: "Which vendors: \(known.map { $0.name }.joined(separator: ", ")).")
     var vendors: [String]

@@ -4,7 +4,7 @@ import Synchronization
 /// DingTalk: tokens of both generations, Stream, approvals, people, robots and work notifications, with sample data.
 ///
 /// Settings (all optional): `app_key`, `app_secret`, `corp_id`, `agent_id`; limits `calls_per_second`,
-/// `tokens_per_minute`, `monthly_calls`, `monthly_pushes`, `token_seconds`, `auth_status` (400 or 401); Stream
+/// `tokens_per_minute`, `monthly_calls`, `monthly_pushes`, `token_seconds`, `auth_status` (400 or 401), `dings` (left; 0); Stream
 /// `ack_ms`, `later_ms`, `ping_ms` (0: none), `disconnect_ms`, `retention_ms`; and approvals that are there from the
 /// start: `approvals`, `rejected`, `withdrawn`, `running`, `missing_code`, `revoked`, `modified`, `filed_days_ago`,
 /// `templates` (comma list of expense, payment, loan).
@@ -22,6 +22,9 @@ public final class DingTalkSimulator: Simulator {
 
     /// A simulator with its organisation and templates in place.
     public init(options: SimulatorOptions) throws {
+        if let unknown = options.settings.keys.sorted().first(where: { !Self.settingNames.contains($0) }) {
+            throw SimulatorOptionError(setting: unknown, value: options.settings[unknown] ?? "")
+        }
         var config = World.Config()
         config.appKey = options.settings["app_key"] ?? config.appKey
         config.appSecret = options.settings["app_secret"] ?? config.appSecret
@@ -33,6 +36,7 @@ public final class DingTalkSimulator: Simulator {
         config.monthlyCalls = try options.int("monthly_calls", default: config.monthlyCalls)
         config.monthlyPushes = try options.int("monthly_pushes", default: config.monthlyPushes)
         config.authenticationStatus = try options.int("auth_status", default: config.authenticationStatus)
+        config.dings = try options.int("dings", default: config.dings)
         guard [400, 401].contains(config.authenticationStatus) else {
             throw SimulatorOptionError(setting: "auth_status", value: "\(config.authenticationStatus)")
         }
@@ -136,7 +140,8 @@ public final class DingTalkSimulator: Simulator {
     }
 
     /// The vendor's own shapes of misbehaviour; further kinds: `ipBan` and `punish` (the two pages of a shut-out
-    /// address), `quota` (the month's calls are spent), `error:CODE` (any refusal of the operation's generation).
+    /// address), `quota` (the month's calls are spent), `flowControl` (a message to people reaches none of them),
+    /// `error:CODE` (any refusal of the operation's generation).
     public func answer(to fault: Fault.Kind, _ request: SimRequest) async -> SimResponse? {
         let found = Operation.find(request)?.operation
         let generation = found?.generation ?? (request.path.hasPrefix("/topapi/") ? .old : .new)
@@ -155,6 +160,11 @@ public final class DingTalkSimulator: Simulator {
             return .json(["status": 1111, "wait": 5, "source": "x5", "punish": "deny", "uuid": .string(Self.banID)])
         case .vendor("quota"):
             return world.withLock { Refusal.quotaSpent(generation).response(request: $0.requestID()) }
+        case .vendor("flowControl") where found?.name == "app.person":
+            let body = try? SimJSON.parse(request.body)
+            return .json([
+                "processQueryKey": "0", "invalidStaffIdList": [], "flowControlledStaffIdList": body?["userIds"] ?? [],
+            ])
         case .vendor(let name) where name.hasPrefix("error:"):
             let refusal = Self.refusal(String(name.dropFirst("error:".count)), generation)
             return world.withLock { refusal.response(request: $0.requestID()) }
@@ -213,6 +223,13 @@ public final class DingTalkSimulator: Simulator {
         }
         return maker.withLock { $0.make(plan, agreedBefore: before, now: now) }
     }
+
+    static let settingNames: Set<String> = Set(
+        [
+            "app_key", "app_secret", "corp_id", "agent_id", "calls_per_second", "tokens_per_minute", "token_seconds",
+            "monthly_calls", "monthly_pushes", "auth_status", "dings", "ack_ms", "later_ms", "ping_ms",
+            "disconnect_ms", "retention_ms", "approvals", "templates",
+        ] + planKeys)
 
     static let planKeys = [
         "rejected", "withdrawn", "running", "missing_code", "revoked", "modified", "filed_days_ago",
@@ -324,7 +341,7 @@ public final class DingTalkSimulator: Simulator {
             return (message, session, world.baseURL, world.config, spent)
         }
         var data: SimJSON = [
-            "conversationId": "cidSample0001==", "conversationType": group ? "2" : "1", "msgId": .string(message),
+            "conversationId": .string(config.group), "conversationType": group ? "2" : "1", "msgId": .string(message),
             "msgtype": "text", "senderNick": .string(Organisation.person(user)?.name ?? "访客"),
             "senderId": .string("$:LWCP_v1:$\(message)"), "senderCorpId": .string(config.corp),
             "chatbotCorpId": .string(config.corp), "chatbotUserId": "$:LWCP_v1:$bot",
@@ -377,7 +394,7 @@ public final class DingTalkSimulator: Simulator {
                     world.messages.map {
                         ["robot": .string($0.robot), "at": SimJSON($0.at), "body": $0.body]
                     }),
-                "replies": .array(world.sessionReplies),
+                "replies": .array(world.sessionReplies), "app_messages": .array(world.appMessages),
                 "notifications": .array(
                     world.notifications.map {
                         [
@@ -407,6 +424,7 @@ public final class DingTalkSimulator: Simulator {
                 "base_url": .string(world.baseURL), "app_key": .string(world.config.appKey),
                 "app_secret": .string(world.config.appSecret), "corp_id": .string(world.config.corp),
                 "agent_id": SimJSON(world.config.agent), "user_id": "manager01",
+                "robot_code": .string(world.config.appKey), "open_conversation_id": .string(world.config.group),
                 "robot": [
                     "access_token": .string(world.config.robotToken), "secret": .string(world.config.robotSecret),
                 ],

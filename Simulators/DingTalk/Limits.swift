@@ -56,6 +56,14 @@ enum DingTalkLimits {
     static let robotPenalty: Int64 = 600_000
     /// How far a robot's timestamp may be off, milliseconds [DOC].
     static let robotClock: Int64 = 3_600_000
+    /// Bytes of an app robot's message [DOC].
+    static let appMessageBytes = 15_000
+    /// People of one app robot message [DOC].
+    static let appMessageUsers = 20
+    /// People of one DING in the app [DOC].
+    static let dingUsers = 200
+    /// People of one DING by telephone [DOC].
+    static let dingCalls = 20
     /// A reply address of a robot message lives so long, milliseconds [DOC: about 90 minutes].
     static let sessionLife: Int64 = 5_400_000
 }

@@ -95,6 +95,15 @@ struct Operation: Sendable {
             name: "robot.reply", method: "POST", path: "/robot/sendBySession", generation: .old, token: false,
             counted: false, run: { world, call throws(Refusal) in try world.robotReply(call) }),
         Operation(
+            name: "app.group", method: "POST", path: "/v1.0/robot/groupMessages/send", generation: .new,
+            scope: "qyapi_robot_sendmsg", run: { world, call throws(Refusal) in try world.groupMessage(call) }),
+        Operation(
+            name: "app.person", method: "POST", path: "/v1.0/robot/oToMessages/batchSend", generation: .new,
+            scope: "qyapi_robot_sendmsg", run: { world, call throws(Refusal) in try world.personMessage(call) }),
+        Operation(
+            name: "app.ding", method: "POST", path: "/v1.0/robot/ding/send", generation: .new,
+            scope: "qyapi_robot_sendmsg", run: { world, call throws(Refusal) in try world.ding(call) }),
+        Operation(
             name: "notification.send", method: "POST", path: "/topapi/message/corpconversation/asyncsend_v2",
             generation: .old, scope: "qyapi_send_work_msg",
             run: { world, call throws(Refusal) in try world.notify(call) }),

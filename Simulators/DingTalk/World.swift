@@ -11,6 +11,9 @@ struct World: Sendable {
         var robotSecret = "SEC0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
         var keywordRobotToken = "1111111122222222333333334444444455555555666666667777777788888888"
         var keyword = "日报"
+        var group = "cidSample0001=="
+        /// How many DINGs are left: none in the standard edition.
+        var dings = 0
         var callsPerSecond = DingTalkLimits.callsPerSecond
         var tokensPerMinute = DingTalkLimits.tokensPerMinute
         var tokenLife = DingTalkLimits.tokenLife
@@ -62,6 +65,7 @@ struct World: Sendable {
     static let allScopes: Set<String> = [
         "Workflow.Instance.Read", "Workflow.Instance.Write", "Workflow.Form.Read", "qyapi_get_member",
         "qyapi_get_department_list", "qyapi_get_department_member", "fieldMobile", "qyapi_send_work_msg",
+        "qyapi_robot_sendmsg",
     ]
 
     var config: Config
@@ -88,6 +92,7 @@ struct World: Sendable {
     var notifications: [Notification] = []
     var sessions: [String: Int64] = [:]
     var sessionReplies: [SimJSON] = []
+    var appMessages: [SimJSON] = []
 
     init(config: Config, seed: UInt64) {
         self.config = config

@@ -38,7 +38,7 @@ public struct Schema: Sendable {
 
     struct Node: Sendable {
         var types: Types?
-        var properties: [ByteKey: Int] = [:]
+        var properties = Names()
         var required: [String] = []
         var additional = Additional.any
         var items: Int?
@@ -50,6 +50,27 @@ public struct Schema: Sendable {
         var maxLength: Int?
         var reference: Int?
         var oneOf: [Int] = []
+    }
+
+    /// Nodes by the names of properties. An object has a few dozen at most, and their tags decide.
+    struct Names: Sendable {
+        private(set) var keys: [String] = []
+        private var tags: [UInt64] = []
+        private var nodes: [Int] = []
+
+        var isEmpty: Bool { keys.isEmpty }
+
+        subscript(_ key: String) -> Int? {
+            let tag = keyTag(key)
+            for at in tags.indices where tags[at] == tag && sameBytes(keys[at], key) { return nodes[at] }
+            return nil
+        }
+
+        mutating func append(_ key: String, _ node: Int) {
+            keys.append(key)
+            tags.append(keyTag(key))
+            nodes.append(node)
+        }
     }
 
     /// A node behind a reference: walking a document then copies one pointer instead of a dozen.
@@ -105,8 +126,9 @@ struct SchemaCompiler {
             case "properties":
                 guard let members = value.object else { throw .keywordValue(here, zh: "对象", en: "an object") }
                 for (key, schema) in members {
-                    node.properties[ByteKey(text: key)] = try compile(
+                    let made = try compile(
                         schema, at: "\(here)/\(pointerToken(key))", depth: depth + 1, isRoot: false)
+                    node.properties.append(key, made)
                 }
             case "required": node.required = try strings(value, here)
             case "additionalProperties":

@@ -77,7 +77,7 @@ package struct SchemaPlace: Sendable {
         var found: [Int] = []
         var anything = !nodes.contains { !$0.properties.isEmpty || $0.additional != .any }
         for node in nodes {
-            if let property = node.properties[ByteKey(text: key)] {
+            if let property = node.properties[key] {
                 found.append(property)
             } else if case .schema(let index) = node.additional {
                 found.append(index)
@@ -87,7 +87,7 @@ package struct SchemaPlace: Sendable {
         }
         if !found.isEmpty { return .place(SchemaPlace(schema, found)) }
         if anything { return .anything }
-        return .nothing(known: Set(nodes.flatMap { $0.properties.keys.map(\.text) }).sorted())
+        return .nothing(known: Set(nodes.flatMap { $0.properties.keys }).sorted())
     }
 
     /// An element of the array here.

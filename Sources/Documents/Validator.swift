@@ -1,15 +1,10 @@
 import Values
 
-/// Walks a value along the nodes of a schema and gathers what is wrong.
+/// Walks a value along the nodes of a schema and gathers what is wrong. Places are put before a violation on the way
+/// back up, so that a valid document costs no paths.
 struct Validator {
-    private enum Step {
-        case key(String)
-        case index(Int)
-    }
-
     private let boxes: [Schema.Box]
     var violations: [Violation] = []
-    private var path: [Step] = []
     /// While a branch of `oneOf` is only tried, the first violation ends it and no text is made.
     private var isTrial = false
     private var trialFailed = false
@@ -18,13 +13,10 @@ struct Validator {
 
     private var isDone: Bool { isTrial ? trialFailed : violations.count >= Limits.violations }
 
-    private var pointer: String {
-        path.reduce(into: "") { text, step in
-            switch step {
-            case .key(let key): text += "/" + pointerToken(key)
-            case .index(let index): text += "/\(index)"
-            }
-        }
+    private mutating func prefix(from start: Int, _ token: @autoclosure () -> String) {
+        guard start < violations.count else { return }
+        let token = "/" + token()
+        for at in violations.indices[start...] { violations[at].pointer = token + violations[at].pointer }
     }
 
     private mutating func report(_ code: String, zh: @autoclosure () -> String, en: @autoclosure () -> String) {
@@ -33,32 +25,31 @@ struct Validator {
             return
         }
         guard !isDone else { return }
-        violations.append(Violation(pointer: pointer, code: code, text: Problem.Text(zh: zh(), en: en())))
+        violations.append(Violation(pointer: "", code: code, text: Problem.Text(zh: zh(), en: en())))
     }
 
-    mutating func check(_ value: JSON, _ index: Int) { check(value, boxes[index].node) }
-
-    private mutating func check(_ value: JSON, _ node: Schema.Node) {
-        if let reference = node.reference { check(value, reference) }
-        if let types = node.types, !Self.matches(value, types) {
+    mutating func check(_ value: JSON, _ index: Int) {
+        let box = boxes[index]
+        if let reference = box.node.reference { check(value, reference) }
+        if let types = box.node.types, !Self.matches(value, types) {
             report(
                 "E-DOC-001", zh: "类型不对：应为 \(types.text)，实际为“\(seen(value))”。",
                 en: "wrong type: expected \(types.text), seen \"\(seen(value))\".")
             return
         }
-        if let allowed = node.allowed, !allowed.contains(value) {
+        if let allowed = box.node.allowed, !allowed.contains(value) {
             report(
                 "E-DOC-004", zh: "“\(seen(value))”不是允许的值（\(Self.list(allowed))）。",
                 en: "\"\(seen(value))\" is none of the allowed values (\(Self.list(allowed))).")
         }
         switch value {
-        case .string(let text): check(text, node)
+        case .string(let text): check(text, box)
         case .array(let elements):
-            check(elements, node)
-        case .object(let object): check(object, node)
+            check(elements, box)
+        case .object(let object): check(object, box)
         default: break
         }
-        if !node.oneOf.isEmpty { checkOneOf(value, node.oneOf) }
+        if !box.node.oneOf.isEmpty { checkOneOf(value, box.node.oneOf) }
     }
 
     private static func list(_ values: [JSON]) -> String { values.map { seen($0) }.joined(separator: ", ") }
@@ -74,18 +65,18 @@ struct Validator {
         }
     }
 
-    private mutating func check(_ text: String, _ node: Schema.Node) {
-        if let minimum = node.minLength, text.unicodeScalars.count < minimum {
+    private mutating func check(_ text: String, _ box: Schema.Box) {
+        if let minimum = box.node.minLength, text.unicodeScalars.count < minimum {
             report(
                 "E-DOC-011", zh: minimum == 1 ? "不能为空。" : "太短：至少 \(minimum) 个字符。",
                 en: minimum == 1 ? "must not be empty." : "too short: at least \(minimum) characters.")
         }
-        if let maximum = node.maxLength, text.unicodeScalars.count > maximum {
+        if let maximum = box.node.maxLength, text.unicodeScalars.count > maximum {
             report(
                 "E-DOC-012", zh: "太长：最多 \(maximum) 个字符，实际 \(text.unicodeScalars.count)。",
                 en: "too long: at most \(maximum) characters, seen \(text.unicodeScalars.count).")
         }
-        switch node.format {
+        switch box.node.format {
         case .decimal? where !isPlainDecimal(text):
             report(
                 "E-DOC-006", zh: "不是十进制数：“\(seen(.string(text)))”。", en: "not a decimal: \"\(seen(.string(text)))\".")
@@ -101,44 +92,44 @@ struct Validator {
         }
     }
 
-    private mutating func check(_ elements: [JSON], _ node: Schema.Node) {
-        if let minimum = node.minItems, elements.count < minimum {
+    private mutating func check(_ elements: [JSON], _ box: Schema.Box) {
+        if let minimum = box.node.minItems, elements.count < minimum {
             report(
                 "E-DOC-009", zh: "条目太少：至少 \(minimum) 条，实际 \(elements.count)。",
                 en: "too few entries: at least \(minimum), seen \(elements.count).")
         }
-        if let maximum = node.maxItems, elements.count > maximum {
+        if let maximum = box.node.maxItems, elements.count > maximum {
             report(
                 "E-DOC-010", zh: "条目太多：最多 \(maximum) 条，实际 \(elements.count)。",
                 en: "too many entries: at most \(maximum), seen \(elements.count).")
         }
-        guard let items = node.items else { return }
+        guard let items = box.node.items else { return }
         for (at, element) in elements.enumerated() where !isDone {
-            path.append(.index(at))
+            let before = violations.count
             check(element, items)
-            path.removeLast()
+            prefix(from: before, "\(at)")
         }
     }
 
-    private mutating func check(_ object: JSONObject, _ node: Schema.Node) {
-        for key in node.required where object[key] == nil {
-            path.append(.key(key))
+    private mutating func check(_ object: JSONObject, _ box: Schema.Box) {
+        for key in box.node.required where object[key] == nil {
+            let before = violations.count
             report("E-DOC-002", zh: "缺少必填项。", en: "required, but missing.")
-            path.removeLast()
+            prefix(from: before, pointerToken(key))
         }
-        if node.properties.isEmpty, node.additional == .any { return }
+        if box.node.properties.isEmpty, box.node.additional == .any { return }
         for (key, value) in object where !isDone {
-            path.append(.key(key))
-            defer { path.removeLast() }
-            if let property = node.properties[ByteKey(text: key)] {
+            let before = violations.count
+            if let property = box.node.properties[key] {
                 check(value, property)
-                continue
+            } else {
+                switch box.node.additional {
+                case .any: break
+                case .none: report("E-DOC-003", zh: "未定义的字段。", en: "a field nobody defined.")
+                case .schema(let index): check(value, index)
+                }
             }
-            switch node.additional {
-            case .any: break
-            case .none: report("E-DOC-003", zh: "未定义的字段。", en: "a field nobody defined.")
-            case .schema(let index): check(value, index)
-            }
+            prefix(from: before, pointerToken(key))
         }
     }
 
@@ -160,7 +151,7 @@ struct Validator {
         for branch in branches {
             violations = []
             check(value, branch)
-            if closest.isEmpty || distance(violations) < distance(closest) { closest = violations }
+            if closest.isEmpty || Self.distance(violations) < Self.distance(closest) { closest = violations }
         }
         violations = before + closest
     }
@@ -174,8 +165,8 @@ struct Validator {
     }
 
     /// A branch of another type altogether is further away than one with something wrong inside.
-    private func distance(_ violations: [Violation]) -> Int {
-        let otherType = violations.count == 1 && violations[0].code == "E-DOC-001" && violations[0].pointer == pointer
+    private static func distance(_ violations: [Violation]) -> Int {
+        let otherType = violations.count == 1 && violations[0].code == "E-DOC-001" && violations[0].pointer.isEmpty
         return otherType ? Limits.violations : violations.count
     }
 }

@@ -3,7 +3,7 @@ import Values
 /// One thing wrong with one place of a document.
 public struct Violation: Sendable, Hashable {
     /// Where, as a JSON pointer (RFC 6901); empty for the whole document.
-    public let pointer: String
+    public internal(set) var pointer: String
     /// `E-DOC-0NN`, listed in docs/documents.md.
     public let code: String
     /// What is wrong, with the value seen.

@@ -246,8 +246,9 @@ public struct Engine: Sendable {
         dispatch(item.lane, now)
     }
 
-    private mutating func notApplied(_ id: ItemID, _ cls: FailureClass, _ retryAfter: Milliseconds?, _ now: Milliseconds)
-    {
+    private mutating func notApplied(
+        _ id: ItemID, _ cls: FailureClass, _ retryAfter: Milliseconds?, _ now: Milliseconds
+    ) {
         guard let item = items[id] else { return }
         if cls.isConnectionTrouble {
             let at = trouble(item.lane, cls, retryAfter, now)
@@ -262,7 +263,8 @@ public struct Engine: Sendable {
     }
 
     /// The next step of the ladder, or a person.
-    private mutating func spendTry(_ id: ItemID, _ cls: FailureClass, _ retryAfter: Milliseconds?, _ now: Milliseconds) {
+    private mutating func spendTry(_ id: ItemID, _ cls: FailureClass, _ retryAfter: Milliseconds?, _ now: Milliseconds)
+    {
         guard var item = items[id] else { return }
         let ladder = flows[item.flow]?.ladder ?? []
         item.triesSpent += 1

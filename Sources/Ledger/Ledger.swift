@@ -158,10 +158,10 @@ private struct ChangeWriter {
         switch change {
         case .cursor(let stream, let bytes, let at):
             try run("INSERT OR REPLACE INTO cursor (stream, bytes, at) VALUES (?, ?, ?)", [stream, Data(bytes), at])
-        case .hint(let stream, let document, let event, let at):
+        case .hint(let stream, let document, let known, let at):
             try run(
-                "INSERT OR REPLACE INTO hint (stream, document, event, at) VALUES (?, ?, ?, ?)",
-                [stream, document, event, at])
+                "INSERT OR REPLACE INTO hint (stream, document, known, at) VALUES (?, ?, ?, ?)",
+                [stream, document, known, at])
         case .hintDone(let stream, let document):
             try run("DELETE FROM hint WHERE stream = ? AND document = ?", [stream, document])
         case .state(let connection, let key, let bytes):

@@ -21,7 +21,7 @@ extension Ledger {
         /// Flows that a person paused or resumed.
         public var pausedFlows: [FlowID: Bool] = [:]
         /// Hints without their document yet.
-        public var hints: [(stream: Int64, document: String)] = []
+        public var hints: [(stream: Int64, document: String, known: String)] = []
         /// The highest writer generation any intent carries.
         public var highestEpoch: Int64 = 0
     }
@@ -51,8 +51,8 @@ extension Ledger {
             for row in try Row.fetchAll(db, sql: "SELECT id, paused FROM flow") {
                 start.pausedFlows[row["id"]] = (row["paused"] as Int) != 0
             }
-            for row in try Row.fetchAll(db, sql: "SELECT stream, document FROM hint ORDER BY at, document") {
-                start.hints.append((row["stream"], row["document"]))
+            for row in try Row.fetchAll(db, sql: "SELECT stream, document, known FROM hint ORDER BY at, document") {
+                start.hints.append((row["stream"], row["document"], row["known"]))
             }
             return start
         }

@@ -100,8 +100,8 @@ public enum Change: Sendable {
     case link(LinkRow)
     /// The stream has been read up to here.
     case cursor(stream: Int64, bytes: [UInt8], at: Milliseconds)
-    /// Something happened to a document; it is to be fetched.
-    case hint(stream: Int64, document: String, event: String, at: Milliseconds)
+    /// Something happened to a document; it is to be fetched. `known`: what is known of it already, JSON text or empty.
+    case hint(stream: Int64, document: String, known: String, at: Milliseconds)
     /// The document was fetched, or is gone.
     case hintDone(stream: Int64, document: String)
     /// A connector's own state.

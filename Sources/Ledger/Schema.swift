@@ -35,7 +35,7 @@ enum Schema {
                         target_id TEXT NOT NULL, read_back BLOB, at INTEGER NOT NULL) STRICT;
 
                     CREATE TABLE cursor (stream INTEGER PRIMARY KEY, bytes BLOB NOT NULL, at INTEGER NOT NULL) STRICT;
-                    CREATE TABLE hint (stream INTEGER NOT NULL, document TEXT NOT NULL, event TEXT NOT NULL,
+                    CREATE TABLE hint (stream INTEGER NOT NULL, document TEXT NOT NULL, known TEXT NOT NULL,
                         at INTEGER NOT NULL, PRIMARY KEY (stream, document)) STRICT, WITHOUT ROWID;
                     CREATE TABLE connector_state (connection TEXT NOT NULL, key TEXT NOT NULL, bytes BLOB NOT NULL,
                         PRIMARY KEY (connection, key)) STRICT, WITHOUT ROWID;

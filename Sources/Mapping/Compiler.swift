@@ -411,7 +411,7 @@ struct Compiler {
             return nil
         }
         let all = ["path", "value", "not", "all", "any"] + Self.tests
-        guard let object = members(json, at, allowed: all) else { return nil }
+        guard let object = members(json, at, allowed: all), object.keys.allSatisfy(all.contains) else { return nil }
         for (name, value) in object where ["not", "all", "any"].contains(name) {
             guard object.count == 1 else {
                 refuse(.wrongShape(at, zh: "仅含“\(name)”的对象", en: "an object with \"\(name)\" alone"))

@@ -7,6 +7,12 @@ public struct MappedDocument: Sendable, Hashable {
     public let ordinal: Int
     /// The target document, valid by its type.
     public let document: JSON
+
+    /// A target document and its number among the parts.
+    public init(ordinal: Int, document: JSON) {
+        self.ordinal = ordinal
+        self.document = document
+    }
 }
 
 /// What came of mapping one source document.

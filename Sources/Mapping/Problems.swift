@@ -27,7 +27,7 @@ extension Problem {
         return mapping("E-MAP-101", at, zh: "不认识“\(key)”，可用：\(list)。", en: "unknown \"\(key)\"; known: \(list).")
     }
     static func wrongShape(_ at: String, zh: String, en: String) -> Problem {
-        mapping("E-MAP-102", at, zh: "应为\(zh)。", en: "expected \(en).")
+        mapping("E-MAP-102", at, zh: "应为：\(zh)。", en: "expected \(en).")
     }
     static func badPath(_ at: String, _ path: String) -> Problem {
         mapping(

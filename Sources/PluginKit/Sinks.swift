@@ -15,10 +15,13 @@ public final class ReadSink {
         try put(id: id, version: version, json: document.serialized(), flags: 0)
     }
 
-    /// Only the id is known: the host fetches the document if it is news.
+    /// Little but the id is known: the host fetches the document if it is news. `known`: fields by the document's
+    /// own names; the host puts them into the document where the vendor's answer leaves them out.
     @discardableResult
-    public func hint(id: String, version: String = "") throws(Failure) -> Bool {
-        try put(id: id, version: version, json: [], flags: DATONG_RECORD_HINT)
+    public func hint(id: String, version: String = "", known: JSONObject = [:]) throws(Failure) -> Bool {
+        try put(
+            id: id, version: version, json: known.isEmpty ? [] : JSON.object(known).serialized(),
+            flags: DATONG_RECORD_HINT)
     }
 
     /// The vendor says the document is gone.

@@ -204,7 +204,7 @@ public struct ExactDecimal: Sendable {
         return ExactDecimal(value, target)
     }
 
-    /// The sum; the larger scale is kept. Throws `E-DECIMAL-001` when it does not fit.
+    /// The sum; the larger scale is kept. Throws `E-DECIMAL-001` when it does not fit at that scale.
     public static func + (left: ExactDecimal, right: ExactDecimal) throws(Problem) -> ExactDecimal {
         guard let (a, b, scale) = align(left, right) ?? align(left.normalized, right.normalized) else {
             throw .decimalOverflow("+")
@@ -214,7 +214,7 @@ public struct ExactDecimal: Sendable {
         return ExactDecimal(sum, scale)
     }
 
-    /// The difference; the larger scale is kept. Throws `E-DECIMAL-001` when it does not fit.
+    /// The difference; the larger scale is kept. Throws `E-DECIMAL-001` when it does not fit at that scale.
     public static func - (left: ExactDecimal, right: ExactDecimal) throws(Problem) -> ExactDecimal {
         guard let (a, b, scale) = align(left, right) ?? align(left.normalized, right.normalized) else {
             throw .decimalOverflow("-")
@@ -224,7 +224,8 @@ public struct ExactDecimal: Sendable {
         return ExactDecimal(difference, scale)
     }
 
-    /// The exact product; the scales add up. Throws `E-DECIMAL-001` when it does not fit, even without its zeros.
+    /// The exact product; the scales add up, or those of the factors without their last zeros where that alone fits.
+    /// Throws `E-DECIMAL-001` when neither fits.
     public static func * (left: ExactDecimal, right: ExactDecimal) throws(Problem) -> ExactDecimal {
         guard let product = multiply(left, right) ?? multiply(left.normalized, right.normalized) else {
             throw .decimalOverflow("*")

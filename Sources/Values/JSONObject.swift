@@ -4,8 +4,16 @@
 /// uses an index above `Limits.objectIndexAbove` members.
 public struct JSONObject: Sendable {
     struct Member: Sendable {
-        var key: String
+        let key: String
+        /// The key's tag: unequal tags are unequal keys, so that a look-up compares one word per member.
+        let tag: UInt64
         var value: JSON
+
+        init(key: String, value: JSON) {
+            self.key = key
+            tag = keyTag(key)
+            self.value = value
+        }
     }
 
     var members: [Member]
@@ -23,7 +31,10 @@ public struct JSONObject: Sendable {
             if index?.count != members.count { return nil }
         } else {
             for later in members.indices.dropFirst() {
-                for earlier in 0..<later where sameBytes(members[earlier].key, members[later].key) { return nil }
+                let (tag, key) = (members[later].tag, members[later].key)
+                for earlier in 0..<later where members[earlier].tag == tag && sameBytes(members[earlier].key, key) {
+                    return nil
+                }
             }
         }
     }
@@ -52,7 +63,8 @@ public struct JSONObject: Sendable {
 
     private func position(_ key: String) -> Int? {
         if let index { return index[ByteKey(text: key)] }
-        for at in members.indices where sameBytes(members[at].key, key) { return at }
+        let tag = keyTag(key)
+        for at in members.indices where members[at].tag == tag && sameBytes(members[at].key, key) { return at }
         return nil
     }
 
@@ -145,4 +157,18 @@ package struct ByteKey: Sendable, Hashable {
 
     package static func == (left: ByteKey, right: ByteKey) -> Bool { sameBytes(left.text, right.text) }
     package func hash(into hasher: inout Hasher) { hashBytes(text, into: &hasher) }
+}
+
+/// A word that differs for most texts that differ: the length, the first and the last eight bytes.
+package func keyTag(_ text: String) -> UInt64 {
+    let tag = text.utf8.withContiguousStorageIfAvailable { bytes in
+        let count = bytes.count
+        guard count >= 8, let base = UnsafeRawPointer(bytes.baseAddress) else {
+            return bytes.reduce(UInt64(count)) { $0 << 8 | UInt64($1) }
+        }
+        let first = base.loadUnaligned(as: UInt64.self)
+        let last = (base + count - 8).loadUnaligned(as: UInt64.self)
+        return first ^ (last << 32 | last >> 32) &* 0x9e37_79b9_7f4a_7c15 ^ UInt64(count)
+    }
+    return tag ?? 0
 }

@@ -10,9 +10,17 @@ import Values
 /// The patterns lie in locked memory; the index tells sixteen bits of a keyed hash of their first bytes. May be
 /// used from several threads. A secret cut in two by the caller's chunks is not found: mask whole lines and bodies.
 public final class SecretMask: Sendable {
+    /// One form of one value. All forms of a value share one piece of locked memory: pages are few.
     private struct Pattern: Sendable {
         let name: String
-        let value: SharedSecret
+        let block: SharedSecret
+        let range: Range<Int>
+
+        var count: Int { range.count }
+
+        func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+            block.bytes.withBytes { body(UnsafeRawBufferPointer(rebasing: $0[range])) }
+        }
     }
 
     private struct Index: Sendable {
@@ -36,16 +44,20 @@ public final class SecretMask: Sendable {
     /// may still turn up. `E-SECRET-011` when there are too many.
     public func add(_ value: borrowing SecretBytes, name: String) throws(Problem) {
         guard value.count >= MaskLimits.valueBytesMin else { return }
-        let forms = Self.forms(of: value)
+        let isKnown = index.withLock { index in
+            value.withBytes { bytes in
+                (index.buckets[index.bucket(Self.firstSix(bytes, at: 0))] ?? []).contains {
+                    $0.name == name && $0.count == bytes.count && Self.matches($0, bytes, at: 0)
+                }
+            }
+        }
+        if isKnown { return }
+        let forms = Self.forms(of: value, name: name)
         try index.withLock { index throws(Problem) in
             guard index.count + forms.count <= MaskLimits.patterns else { throw SecretProblems.maskFull() }
             for form in forms {
-                let bucket = form.bytes.withBytes { index.bucket(Self.firstSix($0, at: 0)) }
-                let known = index.buckets[bucket, default: []].contains {
-                    $0.name == name && $0.value.bytes == form.bytes
-                }
-                if known { continue }
-                index.buckets[bucket, default: []].append(Pattern(name: name, value: form))
+                let bucket = form.withBytes { index.bucket(Self.firstSix($0, at: 0)) }
+                index.buckets[bucket, default: []].append(form)
                 index.occupied[Int(bucket >> 6)] |= 1 << UInt64(bucket & 63)
                 index.count += 1
             }
@@ -93,8 +105,8 @@ public final class SecretMask: Sendable {
                 if let find = found, place >= find.end { close() }
                 let bucket = index.bucket(Self.firstSix(bytes, at: place))
                 guard index.occupied[Int(bucket >> 6)] >> UInt64(bucket & 63) & 1 == 1 else { continue }
-                for pattern in index.buckets[bucket] ?? [] where Self.matches(pattern.value, bytes, at: place) {
-                    let end = place + pattern.value.bytes.count
+                for pattern in index.buckets[bucket] ?? [] where Self.matches(pattern, bytes, at: place) {
+                    let end = place + pattern.count
                     found = (found?.start ?? place, max(found?.end ?? end, end), found?.name ?? pattern.name)
                 }
             }
@@ -112,16 +124,16 @@ public final class SecretMask: Sendable {
         return window
     }
 
-    private static func matches(_ value: SharedSecret, _ bytes: UnsafeRawBufferPointer, at place: Int) -> Bool {
-        value.bytes.withBytes { pattern in
-            place + pattern.count <= bytes.count
-                && pattern.elementsEqual(UnsafeRawBufferPointer(rebasing: bytes[place..<place + pattern.count]))
+    private static func matches(_ pattern: Pattern, _ bytes: UnsafeRawBufferPointer, at place: Int) -> Bool {
+        guard place + pattern.count <= bytes.count else { return false }
+        return pattern.withBytes {
+            $0.elementsEqual(UnsafeRawBufferPointer(rebasing: bytes[place..<place + pattern.count]))
         }
     }
 
     // MARK: The forms a value travels in
 
-    private static func forms(of value: borrowing SecretBytes) -> [SharedSecret] {
+    private static func forms(of value: borrowing SecretBytes, name: String) -> [Pattern] {
         var forms: [SharedSecret] = []
         func take(_ form: consuming SecretBytes) {
             guard form.count >= MaskLimits.valueBytesMin else { return }
@@ -143,7 +155,18 @@ public final class SecretMask: Sendable {
                 }
             }
         }
-        return forms
+        var ranges: [Range<Int>] = []
+        for form in forms {
+            let start = ranges.last?.upperBound ?? 0
+            ranges.append(start..<start + form.bytes.count)
+        }
+        let block = SharedSecret(
+            SecretBytes(count: ranges.last!.upperBound) { room in
+                for (form, range) in zip(forms, ranges) {
+                    form.bytes.withBytes { UnsafeMutableRawBufferPointer(rebasing: room[range]).copyMemory(from: $0) }
+                }
+            })
+        return ranges.map { Pattern(name: name, block: block, range: $0) }
     }
 
     /// The digits of a base64 text that this value alone decides when `shift` bytes stand before it (modulo 3)

@@ -19,20 +19,21 @@ public final class Vault: Sendable {
 
     /// Where the file is.
     public let path: String
-    /// The file itself was missing or damaged, and the vault goes on from the `.previous` beside it: warn.
-    public let recoveredFromPrevious: Bool
+    /// Why the vault goes on from the `.previous` beside its file: missing, damaged or altered. `nil`: it does not.
+    /// Not `nil` is something to warn about, and the file to keep as evidence before the next change replaces it.
+    public let recovery: Problem?
     private let anchor: any GenerationAnchor
     private let files: any FileLayer
     private let now: @Sendable () -> UInt64
     private let state: Mutex<State>
 
     private init(
-        path: String, recoveredFromPrevious: Bool, anchor: any GenerationAnchor, files: any FileLayer,
+        path: String, recovery: Problem?, anchor: any GenerationAnchor, files: any FileLayer,
         now: @escaping @Sendable () -> UInt64,
         state: consuming sending State
     ) {
         self.path = path
-        self.recoveredFromPrevious = recoveredFromPrevious
+        self.recovery = recovery
         self.anchor = anchor
         self.files = files
         self.now = now
@@ -72,7 +73,7 @@ public final class Vault: Sendable {
             throw VaultProblems.exists(place)
         }
         let vault = Vault(
-            path: path, recoveredFromPrevious: false, anchor: anchor, files: files, now: now,
+            path: path, recovery: nil, anchor: anchor, files: files, now: now,
             state: State(root: root, content: content, bytes: [], onDisk: nil))
         try vault.change { _, _, _ in }
         return vault
@@ -106,7 +107,7 @@ public final class Vault: Sendable {
         case .opened(let root, let content):
             return try start(
                 Vault(
-                    path: path, recoveredFromPrevious: false, anchor: anchor, files: files, now: now,
+                    path: path, recovery: nil, anchor: anchor, files: files, now: now,
                     state: State(root: root, content: content, bytes: onDisk!, onDisk: onDisk)),
                 seen: seen, acceptingRollback: acceptingRollback, older: VaultProblems.rolledBack)
         case .refused(let problem):
@@ -120,7 +121,7 @@ public final class Vault: Sendable {
         case .opened(let root, let content):
             return try start(
                 Vault(
-                    path: path, recoveredFromPrevious: true, anchor: anchor, files: files, now: now,
+                    path: path, recovery: complaint, anchor: anchor, files: files, now: now,
                     state: State(root: root, content: content, bytes: previous!, onDisk: onDisk)),
                 seen: seen, acceptingRollback: acceptingRollback, older: { _, _ in complaint })
         case .refused:

@@ -113,10 +113,14 @@ public enum VendorCrypto {
             throw CryptoProblems.input("more than \(CryptoLimits.segments) segments")
         }
         var total = 0
-        var pieces: [SharedSecret] = []
+        var pieces: [Piece] = []
         for segment in request.input {
-            let piece = SharedSecret(try value(segment, resolve: resolve))
-            total += piece.bytes.count
+            let piece: Piece =
+                switch segment {
+                case .literal(let bytes): .literal(bytes)
+                case .secret: .secret(SharedSecret(try value(segment, resolve: resolve)))
+                }
+            total += piece.count
             guard total <= CryptoLimits.inputBytes else {
                 throw CryptoProblems.input("more than \(CryptoLimits.inputBytes) bytes")
             }
@@ -124,16 +128,36 @@ public enum VendorCrypto {
         }
         if request.sortSegments {
             pieces.sort { left, right in
-                left.bytes.withBytes { left in right.bytes.withBytes { left.lexicographicallyPrecedes($0) } }
+                left.withBytes { left in right.withBytes { left.lexicographicallyPrecedes($0) } }
             }
         }
         return SecretBytes(count: total) { room in
             var place = 0
             for piece in pieces {
-                piece.bytes.withBytes { bytes in
+                piece.withBytes { bytes in
                     UnsafeMutableRawBufferPointer(rebasing: room[place..<place + bytes.count]).copyMemory(from: bytes)
                     place += bytes.count
                 }
+            }
+        }
+    }
+
+    /// A segment after evaluation. Literals are no secret and need no locked page each.
+    private enum Piece {
+        case literal([UInt8])
+        case secret(SharedSecret)
+
+        var count: Int {
+            switch self {
+            case .literal(let bytes): bytes.count
+            case .secret(let secret): secret.bytes.count
+            }
+        }
+
+        func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+            switch self {
+            case .literal(let bytes): bytes.withUnsafeBytes(body)
+            case .secret(let secret): secret.bytes.withBytes(body)
             }
         }
     }

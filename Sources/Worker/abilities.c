@@ -74,8 +74,9 @@ static int32_t sink_record(void *context, const datong_record *r) {
         !bytes_valid(call, r->version, TEXT_FIELD_BYTES, "version of datong_record") ||
         !bytes_valid(call, r->json, INT_MAX, "json of datong_record"))
         return 1;
-    if (r->id.size == 0 || (kind != 0) != (r->json.size == 0)) {
-        breach(call, DW_BREACH_VALUE, "a record without id, without document, or a hint with one");
+    if (r->id.size == 0 || (kind == 0 && r->json.size == 0) ||
+        (kind == DATONG_RECORD_DELETED && r->json.size != 0)) {
+        breach(call, DW_BREACH_VALUE, "a record without id, without document, or a deleted one with a document");
         return 1;
     }
     if (!room(call, r->json.size)) return 1;
@@ -261,7 +262,8 @@ static int32_t sink_answer(void *context, uint32_t status, const datong_header *
 static const void *ability(struct call *call, const char *id, size_t known) {
     const void *found = this_thread->worker->plugin->get_ability(id);
     if (!found) {
-        fail_from_worker(call, DATONG_UNSUPPORTED, "连接器没有这项能力", "the connector does not offer this ability");
+        fail_from_worker(call, DATONG_UNSUPPORTED, "连接器没有这项能力",
+                         "the connector does not offer this ability");
         return NULL;
     }
     uint32_t size;
@@ -341,7 +343,8 @@ static int32_t run_read(struct call *call, struct lease *lease, void *connection
                                           sink_page};
     int32_t result = a->read(connection, &lease->call, &request, &lease->sink.read);
     /* Without its page a page read has no cursor, and the sweep would stand still or lose records. */
-    if (result == DATONG_OK && !call->closed && !ids) breach(call, DW_BREACH_MISSING_RESULT, "a page read without its page");
+    if (result == DATONG_OK && !call->closed && !ids)
+        breach(call, DW_BREACH_MISSING_RESULT, "a page read without its page");
     free(ids);
     return result;
 }

@@ -241,7 +241,7 @@ struct DecodedResult {
             let id = try exact(&reader, "record id")
             let version = try exact(&reader, "record version")
             let json = try reader.span()
-            let content: ReadRecord.Content = kind == 1 ? .hint : kind == 2 ? .deleted : .document(json)
+            let content: ReadRecord.Content = kind == 1 ? .hint(known: json) : kind == 2 ? .deleted : .document(json)
             records.append(ReadRecord(id: id, version: version, content: content))
         case DW_ITEM_PAGE:
             let cursor = try reader.span()

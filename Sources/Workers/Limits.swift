@@ -15,6 +15,8 @@ public enum Limits {
     public static let lingerMs: Int64 = 1_000
     /// Milliseconds between two looks at the deadlines. Deadlines are seconds.
     public static let tickMs: Int32 = 50
+    /// No call lasts longer, whatever deadline it was given: one day.
+    static let longestCallMs: Int64 = 86_400_000
     /// Bytes read with one system call: some hundred small frames.
     static let readBytes = 256 * 1024
     /// Frame buffers above this are given back when they are empty.

@@ -47,8 +47,8 @@ public struct ReadRecord: Sendable, Hashable {
     public enum Content: Sendable, Hashable {
         /// The document, JSON.
         case document([UInt8])
-        /// Only the id: to be fetched if it is news.
-        case hint
+        /// To be fetched if it is news. What is known without fetching: a JSON object by the document's own names, or empty.
+        case hint(known: [UInt8])
         /// The vendor says it is gone.
         case deleted
     }
@@ -233,7 +233,7 @@ public enum CallFailure: Error, Sendable {
     case cancelled
     /// The plugin broke the contract: counts as class `bug`.
     case contractBreach(ContractBreach)
-    /// Never sent: the worker could not be started, its restart budget is spent, or it was stopped.
+    /// Never sent: the worker could not be started, ended or was stopped before, or its restart budget is spent.
     case notSent(Problem)
 }
 

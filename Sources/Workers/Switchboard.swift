@@ -21,6 +21,10 @@ final class Switchboard: Sendable {
         var next: UInt64 = 1
     }
 
+    /// What the thread reads into; nobody else touches it.
+    nonisolated(unsafe) let buffer = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: Limits.readBytes, alignment: 16)
+
     private let poll: Int32
     private let bell: Int32
     private let state = Mutex(State())

@@ -113,7 +113,7 @@ public final class Worker: Sendable {
         case idle
         case writing
         /// The socket was full: the rest goes first when it has room again.
-        case full(rest: [UInt8])
+        case full(rest: [UInt8], from: Int)
     }
 
     private struct Heard {
@@ -147,7 +147,7 @@ public final class Worker: Sendable {
         let worker = Worker(configuration: configuration, generation: generation, services: services, socket: ours)
         let hello = await withCheckedContinuation { continuation in
             worker.state.withLock {
-                $0.greeting = .awaited(continuation, untilMs: monotonicNowMs() + Limits.helloMs)
+                $0.greeting = .awaited(continuation, untilMs: monotonicNowMs() + configuration.helloMs)
             }
             Switchboard.shared.perform { worker.launch(theirs) }
         }
@@ -259,6 +259,15 @@ public final class Worker: Sendable {
     }
     /// Calls that were sent and have not ended.
     public var callsInFlight: Int { state.withLock { $0.sent } }
+    /// Calls that wait for a place of their ability.
+    public var callsWaiting: Int { state.withLock { $0.calls.count - $0.sent } }
+    /// False once it is stopping or has ended.
+    public var takesCalls: Bool {
+        state.withLock {
+            if case .running = $0.life { return true }
+            return false
+        }
+    }
     /// How it ended; nil while it runs.
     public var death: WorkerDeath? {
         state.withLock {
@@ -325,7 +334,7 @@ public final class Worker: Sendable {
             keys: keys, context: context)
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let deadline = monotonicNowMs() + max(context.deadlineMs - configuration.nowMs(), 0)
+                let deadline = monotonicNowMs() + remaining(until: context.deadlineMs)
                 enter(
                     Call(
                         identity: identity, ability: ability, operation: operation, body: body, deadlineMs: deadline,
@@ -338,10 +347,17 @@ public final class Worker: Sendable {
         }
     }
 
+    /// Milliseconds left, between none and `Limits.longestCallMs`.
+    private func remaining(until deadlineMs: Int64) -> Int64 {
+        let (left, overflow) = deadlineMs.subtractingReportingOverflow(configuration.nowMs())
+        if overflow { return deadlineMs < 0 ? 0 : Limits.longestCallMs }
+        return min(max(left, 0), Limits.longestCallMs)
+    }
+
     private func enter(_ call: Call) {
         let refused: Ended.How? = state.withLock { state in
             switch state.life {
-            case .ended(let death): return .died(death)
+            case .ended(let death): return .notSent(death.problem)
             case .stopping: return .notSent(Problems.stopped(connection: call.identity.connection))
             case .running: break
             }
@@ -501,33 +517,33 @@ public final class Worker: Sendable {
             state.writer = .writing
             return true
         }
-        if mine { write([]) }
+        if mine { write([], from: 0) }
     }
 
-    private func write(_ first: [UInt8]) {
+    private func write(_ first: [UInt8], from start: Int) {
         var chunk = first
+        var at = start
         while true {
-            if chunk.isEmpty {
+            if at == chunk.count {
                 chunk = state.withLock { state in
                     let next = state.outbox
                     state.outbox = []
                     if next.isEmpty { state.writer = .idle }
                     return next
                 }
+                at = 0
                 if chunk.isEmpty { return }
             }
             let written = chunk.withUnsafeBytes { raw in
-                Glibc.send(socket.number, raw.baseAddress, raw.count, Int32(MSG_NOSIGNAL))
+                Glibc.send(socket.number, raw.baseAddress! + at, raw.count - at, Int32(MSG_NOSIGNAL))
             }
-            if written == chunk.count {
-                chunk = []
-            } else if written >= 0 {
-                chunk.removeFirst(written)
+            if written >= 0 {
+                at += written
             } else if errno == EINTR {
                 continue
             } else if errno == EAGAIN {
                 let number = state.withLock { state in
-                    state.writer = .full(rest: chunk)
+                    state.writer = .full(rest: chunk, from: at)
                     return state.number
                 }
                 Switchboard.shared.watch(socket.number, of: number, as: .socket, writable: true, again: true)
@@ -535,7 +551,8 @@ public final class Worker: Sendable {
             } else {
                 // The other side is gone; its end is heard by the switchboard.
                 state.withLock {
-                    $0.writer = .idle; $0.outbox = []
+                    $0.writer = .idle
+                    $0.outbox = []
                 }
                 return
             }
@@ -544,15 +561,15 @@ public final class Worker: Sendable {
 
     /// On the switchboard's thread.
     private func roomAgain() {
-        let rest: [UInt8]? = state.withLock { state in
-            guard case .full(let rest) = state.writer else { return nil }
+        let left: (rest: [UInt8], from: Int)? = state.withLock { state in
+            guard case .full(let rest, let from) = state.writer else { return nil }
             state.writer = .writing
-            return rest
+            return (rest, from)
         }
-        guard let rest else { return }
+        guard let left else { return }
         Switchboard.shared.watch(
             socket.number, of: state.withLock { $0.number }, as: .socket, writable: false, again: true)
-        write(rest)
+        write(left.rest, from: left.from)
     }
 
     // MARK: Hearing (on the switchboard's thread)
@@ -569,25 +586,22 @@ public final class Worker: Sendable {
     }
 
     private func readSocket(untilEmpty: Bool) {
-        var hearing = heard.withLock { $0 }
-        guard !hearing.socketEnded else { return }
-        heard.withLock { $0.input = [] }
-        var ended = false
+        var hearing = heard.withLock { heard in
+            defer { heard.input = [] }
+            return heard
+        }
+        var ended = hearing.socketEnded
+        if ended { return }
+        let buffer = Switchboard.shared.buffer
         repeat {
-            var count = 0
-            let start = hearing.input.count
-            hearing.input.append(contentsOf: repeatElement(0, count: Limits.readBytes))
-            count = hearing.input.withUnsafeMutableBytes {
-                recv(socket.number, $0.baseAddress! + start, Limits.readBytes, 0)
-            }
-            let code = errno
-            hearing.input.removeLast(Limits.readBytes - max(count, 0))
-            if count < 0 && code == EINTR { continue }
-            if count < 0 && code == EAGAIN { break }
+            let count = recv(socket.number, buffer.baseAddress, buffer.count, 0)
+            if count < 0 && errno == EINTR { continue }
+            if count < 0 && errno == EAGAIN { break }
             if count <= 0 {
                 ended = true
                 break
             }
+            hearing.input.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[0..<count]))
             do {
                 for frame in try Frame.take(from: &hearing.input) { try hear(frame) }
             } catch {
@@ -598,7 +612,7 @@ public final class Worker: Sendable {
         let left = hearing.input
         heard.withLock {
             $0.input = left
-            $0.socketEnded = $0.socketEnded || ended
+            $0.socketEnded = ended
         }
         if ended { socketEnded() }
     }
@@ -636,7 +650,8 @@ public final class Worker: Sendable {
             let ending: Ending?
             switch call.stage {
             case .queued: return nil
-            case .running: ending = nil
+            // The plugin looks at the clock as well, and may be quicker than this side's tick.
+            case .running: ending = monotonicNowMs() >= call.deadlineMs ? .deadline : nil
             case .ending(let why, _): ending = why
             }
             return remove(frame.id, &state).map { ($0, ending) }
@@ -706,7 +721,11 @@ public final class Worker: Sendable {
         let cause: WorkerDeath.Cause = state.withLock { state in
             if let killedFor = state.killedFor, how == 2, status == SIGKILL { return killedFor }
             if case .stopping(_, closeSent: true) = state.life, how == 1, status == 0 { return .stopped }
-            return how == 1 ? .exited(status) : .signal(status)
+            switch how {
+            case 1: return .exited(status)
+            case 2: return .signal(status)
+            default: return .hungUp  // somebody else took its status
+            }
         }
         finish(cause)
     }
@@ -743,7 +762,7 @@ public final class Worker: Sendable {
         for call in left.calls.sorted(by: { $0.identity.callID < $1.identity.callID }) {
             switch call.stage {
             case .ending(let ending, _) where cause == .killedForDeadline: conclude(call, .ended(ending))
-            case .queued: conclude(call, .died(death))
+            case .queued: conclude(call, .notSent(death.problem))
             default: conclude(call, .died(death))
             }
         }

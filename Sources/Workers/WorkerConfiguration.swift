@@ -77,13 +77,16 @@ public struct WorkerConfiguration: Sendable {
     public var runtimeFolder: String?
     /// Milliseconds a call may take to come back after its deadline or cancellation, before the worker is killed.
     public var graceMs: Int64
+    /// Milliseconds the library may take to load.
+    public var helloMs: Int64
     /// The host's clock, milliseconds since 1970: what deadlines are measured on.
     public var nowMs: @Sendable () -> Int64
 
     /// A configuration; `nowMs` is the system's clock unless given.
     public init(
         isolation: Isolation, plugin: String, open: OpenRequest?, concurrency: Concurrency = Concurrency(),
-        runtimeFolder: String? = nil, graceMs: Int64 = Limits.graceMs, nowMs: (@Sendable () -> Int64)? = nil
+        runtimeFolder: String? = nil, graceMs: Int64 = Limits.graceMs, helloMs: Int64 = Limits.helloMs,
+        nowMs: (@Sendable () -> Int64)? = nil
     ) {
         self.isolation = isolation
         self.plugin = plugin
@@ -91,6 +94,7 @@ public struct WorkerConfiguration: Sendable {
         self.concurrency = concurrency
         self.runtimeFolder = runtimeFolder
         self.graceMs = graceMs
+        self.helloMs = helloMs
         self.nowMs = nowMs ?? systemNowMs
     }
 }

@@ -87,6 +87,7 @@ public actor WorkerSupervisor {
     public func start() async throws(Problem) -> Worker {
         // Its end may be known to it before it is known here.
         if case .running(let worker) = phase, let death = worker.death { bury(worker, death) }
+        if case .running(let worker) = phase, !worker.takesCalls { phase = .stopped }
         switch phase {
         case .running(let worker): return worker
         case .paused(let problem): throw problem
@@ -110,7 +111,8 @@ public actor WorkerSupervisor {
         return try await task.value.get()
     }
 
-    /// One call, starting a worker if there is none. A call is sent at most once: it is never repeated in a new worker.
+    /// One call, starting a worker if there is none. A call is sent at most once: only one that was never sent, because
+    /// its worker ended or was stopped first, goes to the next generation.
     public func call(_ request: PluginRequest, context: CallContext) async -> CallResult {
         calls += 1
         idleTimer?.cancel()
@@ -120,8 +122,12 @@ public actor WorkerSupervisor {
             startIdleTimer()
         }
         do throws(Problem) {
-            let worker = try await start()
-            return await worker.call(request, context: context)
+            while true {
+                let worker = try await start()
+                let result = await worker.call(request, context: context)
+                if case .failure(.notSent) = result.outcome, !worker.takesCalls, !Task.isCancelled { continue }
+                return result
+            }
         } catch {
             return CallResult(outcome: .failure(.notSent(error)), reachedVendor: false)
         }

@@ -190,14 +190,4 @@ import Values
         #expect(events.hints.count == 1)
         #expect(events.sentNow.isEmpty && events.sentAfterDurable.isEmpty)
     }
-
-    @Test func whatWasHeardOfKnowsItsTemplateWhenItIsFetched() throws {
-        let vendor = FakeDingTalk()
-        vendor.put("pi-1", Sample.approval())
-        let host = Sample.host(vendor)
-        _ = try frame(
-            "EVENT", "*", .string(finished.text), ["messageId": "m-1", "eventType": "bpms_instance_change"], host: host)
-        let page = try Sample.connection(host).read("approval", ids: ["pi-1"])
-        #expect(page.records.first?.document?["template"] == "PROC-EXPENSE")
-    }
 }

@@ -126,7 +126,9 @@ struct Sample {
                 "settings": [
                     "type": "object",
                     "properties": [
-                        "company": ["type": "string", "identity": true, "title": ["zh": "公司", "en": "Company"]],
+                        "company": [
+                            "type": "string", "minLength": 1, "identity": true, "title": ["zh": "公司", "en": "Company"],
+                        ],
                         "year": ["type": "integer", "minimum": 2000, "maximum": 2100],
                         "words": ["type": "object", "additionalProperties": ["type": "string"]],
                     ], "required": ["company"],

@@ -362,6 +362,20 @@ struct ConfigurationConnectorTests {
         Spoiled(
             "a target setting out of its choices", "flows/claims.yaml", "finish: save", "finish: post", "E-CONF-015", 4),
         Spoiled("a filter the source needs", "flows/claims.yaml", "template: T1, ", "", "E-CONF-013", 3),
+        Spoiled("a setting left empty", "connections/books.yaml", "\"7\"", "\"\"", "E-CONF-041", 5),
+        Spoiled("two-way", "flows/claims.yaml", "one-way", "two-way", "E-CONF-049", 5),
+        Spoiled(
+            "a schedule", "flows/claims.yaml", "realtime", "{ schedule: { cron: \"0 2 1 * *\" } }", "E-CONF-049", 6),
+        Spoiled("on demand", "flows/claims.yaml", "realtime", "on-demand", "E-CONF-049", 6),
+        Spoiled(
+            "a master per field", "flows/claims.yaml", "master: office", "master: { default: office }", "E-CONF-049", 7),
+        Spoiled(
+            "void and redo", "flows/claims.yaml", "mapping: claims", "mapping: claims\non_change: void-and-redo",
+            "E-CONF-049",
+            9),
+        Spoiled(
+            "the next open period", "flows/claims.yaml", "mapping: claims", "mapping: claims\nclosed_period: next-open",
+            "E-CONF-049", 9),
         Spoiled(
             "a filter of the wrong kind", "flows/claims.yaml", "template: T1", "template: [T1, 5]", "E-CONF-014", 3),
     ]

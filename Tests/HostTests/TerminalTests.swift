@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Synchronization
 import Testing
@@ -12,9 +13,11 @@ final class Captured: Sendable {
     var output: String { texts.withLock { $0.output } }
     var errors: String { texts.withLock { $0.errors } }
 
-    func terminal(_ language: Language, json: Bool, interactive: Bool = false) -> Terminal {
+    func terminal(
+        _ language: Language, json: Bool, interactive: Bool = false, secretDevice: String = "/nowhere"
+    ) -> Terminal {
         Terminal(
-            language: language, json: json, interactive: interactive,
+            language: language, json: json, interactive: interactive, secretDevice: secretDevice,
             output: { text in self.texts.withLock { $0.output += text } },
             errors: { text in self.texts.withLock { $0.errors += text } })
     }
@@ -122,4 +125,66 @@ struct TerminalTests {
         #expect(throws: Problem.secretEmpty("x")) { try secret("\n") }
         #expect(throws: Problem.self) { try secret(String(repeating: "x", count: 100_000)) }
     }
+
+    @Test("a secret is typed twice and never shown; different and empty entries and a missing terminal are refused")
+    func typedSecret() throws {
+        func typed(_ lines: [String]) throws -> (secret: [UInt8], screen: String) {
+            let person = Typist(lines)
+            let terminal = Captured().terminal(.en, json: false, secretDevice: person.device)
+            let secret = try SecretInput.prompt.read("x", terminal)
+            return (secret.withBytes { [UInt8]($0) }, person.screen)
+        }
+        let (secret, screen) = try typed(["s3cr3t 凭证", "s3cr3t 凭证"])
+        #expect(secret == Array("s3cr3t 凭证".utf8))
+        #expect(screen.contains("x: ") && screen.contains("once more: ") && !screen.contains("s3cr3t"))
+        #expect(throws: Problem.secretsDiffer) { try typed(["one", "two"]) }
+        #expect(throws: Problem.secretEmpty("x")) { try typed(["", ""]) }
+        #expect(throws: Problem.noTerminal) {
+            _ = try SecretInput.prompt.read("x", Captured().terminal(.en, json: false)).count
+        }
+        let codes = [Problem.noTerminal, .secretEmpty("x"), .secretsDiffer, .consentNeeded].map(\.code)
+        #expect(codes == ["E-TERM-001", "E-TERM-002", "E-TERM-003", "E-TERM-004"])
+    }
+}
+
+/// Somebody at a pseudo-terminal who answers every prompt with the next line.
+private final class Typist: Sendable {
+    private let master: Int32
+    let device: String
+    private let seen = Mutex("")
+
+    init(_ lines: [String]) {
+        let master = open("/dev/ptmx", O_RDWR | O_NOCTTY)
+        self.master = master
+        var unlocked: Int32 = 0
+        var number: Int32 = -1
+        // TIOCSPTLCK and TIOCGPTN: unlock the other end, and ask which it is.
+        _ = ioctl(master, 0x4004_5431, &unlocked)
+        _ = ioctl(master, 0x8004_5430, &number)
+        device = "/dev/pts/\(number)"
+        // Held open, so that the screen outlives the program's own look at the terminal.
+        let held = open(device, O_RDWR | O_NOCTTY)
+        Thread.detachNewThread { [self] in
+            var rest = lines[...]
+            var bytes = [UInt8](repeating: 0, count: 4096)
+            var unanswered = ""
+            while !rest.isEmpty {
+                let count = read(master, &bytes, bytes.count)
+                guard count > 0 else { return }
+                let text = String(decoding: bytes.prefix(count), as: UTF8.self)
+                seen.withLock { $0 += text }
+                unanswered += text
+                guard unanswered.hasSuffix(": ") else { continue }
+                unanswered = ""
+                let line = rest.removeFirst() + "\n"
+                _ = line.withCString { write(master, $0, strlen($0)) }
+            }
+            close(held)
+        }
+    }
+
+    /// What appeared until the last answer.
+    var screen: String { seen.withLock { $0 } }
+
+    deinit { close(master) }
 }

@@ -200,3 +200,90 @@ struct DingTalkNotificationTests {
         #expect(await ding.old(path, ["task_id": 1]).json["sub_code"] == "400002")
     }
 }
+
+@Suite("DingTalk: the application's own robot")
+struct DingTalkAppRobotTests {
+    private func body(_ change: (inout SimJSON) -> Void = { _ in }) -> SimJSON {
+        var body: SimJSON = [
+            "robotCode": .string(DingTalk.key), "openConversationId": "cidSample0001==",
+            "userIds": ["user001", "nobody"], "msgKey": "sampleMarkdown",
+            "msgParam": .string((["title": "日报", "text": "### 日报"] as SimJSON).text),
+        ]
+        change(&body)
+        return body
+    }
+
+    @Test("each part that is missing or wrong has its own code")
+    func refuses() async throws {
+        let ding = try DingTalk()
+        let shared: [((inout SimJSON) -> Void, String)] = [
+            ({ $0["robotCode"] = nil }, "invalidParameter.robotCode.empty"),
+            ({ $0["robotCode"] = "x" }, "invalidParameter.robotCode.notExsit"),
+            ({ $0["msgKey"] = "" }, "invalidParameter.msgKey.empty"),
+            ({ $0["msgKey"] = "markdown" }, "invalidParameter.msgKey.invalid"),
+            ({ $0["msgParam"] = ["title": "t", "text": "t"] }, "invalidParameter.msgParam.invalid"),
+            ({ $0["msgParam"] = "{\"text\":\"t\"}" }, "invalidParameter.msgParam.invalid"),
+            (
+                { $0["msgParam"] = .string("{\"title\":\"t\",\"text\":\"\(String(repeating: "长", count: 5_000))\"}") },
+                "invalidParameter.msgParam.tooLong"
+            ),
+        ]
+        let group: [((inout SimJSON) -> Void, String)] = [
+            ({ $0["openConversationId"] = nil }, "miss.openConversationId"),
+            ({ $0["openConversationId"] = "cidOther" }, "invalid.openConversationId"),
+        ]
+        let person: [((inout SimJSON) -> Void, String)] = [
+            ({ $0["userIds"] = [] }, "invalidParameter.userIds.empty"),
+            ({ $0["userIds"] = SimJSON((0...20).map { "u\($0)" }) }, "invalidParameter.userIds.overMax"),
+        ]
+        for (path, cases) in [("groupMessages/send", shared + group), ("oToMessages/batchSend", shared + person)] {
+            for (change, code) in cases {
+                let answer = await ding.new("POST", "/v1.0/robot/\(path)", body(change))
+                #expect(answer.status == 400)
+                #expect(answer.code == code)
+            }
+        }
+        #expect(await ding.simulator.books()["app_messages"] == [])
+    }
+
+    @Test("a message to people succeeds as a whole and names those it did not reach")
+    func partial() async throws {
+        let ding = try DingTalk()
+        let answer = await ding.new("POST", "/v1.0/robot/oToMessages/batchSend", body()).json
+        #expect(answer["invalidStaffIdList"] == ["nobody"])
+        #expect(answer["flowControlledStaffIdList"] == [])
+        #expect(await ding.new("POST", "/v1.0/robot/groupMessages/send", body()).json["processQueryKey"] != nil)
+        #expect(await ding.simulator.books()["app_messages"]?[0]?["to"]?["users"] == ["user001"])
+        try await withServer(ding.simulator) { (server, client) async throws in
+            server.faults.add(Fault(match: "app.person", kind: .vendor("flowControl"), times: 1))
+            let slowed = try await client.ask("POST", "/v1.0/robot/oToMessages/batchSend", body())
+            #expect(slowed.status == 200)
+            #expect(slowed.json["flowControlledStaffIdList"] == ["user001", "nobody"])
+        }
+    }
+
+    @Test("a DING needs what the edition has left, and not too many people")
+    func ding() async throws {
+        let standard = try DingTalk()
+        let path = "/v1.0/robot/ding/send"
+        let body: SimJSON = [
+            "robotCode": .string(DingTalk.key), "remindType": 1, "receiverUserIdList": ["manager01"], "content": "日报",
+        ]
+        #expect(await standard.new("POST", path, body).code == "ding.serverquota.insufficient")
+        let paid = try DingTalk(["dings": "1"])
+        let names: [String] = (0...200).map { "u\($0)" }
+        let crowd = SimJSON(names)
+        let changes: [(String, SimJSON, String)] = [
+            ("robotCode", "x", "invalid.chatbotId"), ("receiverUserIdList", [], "miss.staffId"),
+            ("remindType", 4, "send.ding.exception"), ("content", "", "send.ding.exception"),
+            ("receiverUserIdList", crowd, "ding.receivercount.limit"),
+        ]
+        for (key, value, code) in changes {
+            var wrong = body
+            wrong[key] = value
+            #expect(await paid.new("POST", path, wrong).code == code)
+        }
+        #expect(await paid.new("POST", path, body).json["openDingId"]?.string?.isEmpty == false)
+        #expect(await paid.new("POST", path, body).code == "ding.serverquota.insufficient")
+    }
+}

@@ -254,7 +254,7 @@ struct DingTalkLimitTests {
     @Test("a setting that cannot be read stops the simulator before it starts")
     func settings() {
         for setting in [
-            ["calls_per_second": "many"], ["auth_status": "500"], ["approvals": "3", "rejected": "4"],
+            ["calls_per_second": "many"], ["qps": "20"], ["auth_status": "500"], ["approvals": "3", "rejected": "4"],
             ["approvals": "1", "templates": "holiday"], ["approvals": "x"],
         ] {
             #expect(throws: SimulatorOptionError.self) { try DingTalk(setting) }

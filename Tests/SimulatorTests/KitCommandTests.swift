@@ -47,12 +47,19 @@ struct KitCommandTests {
         try Data("{\"dingtalk\":[{\"match\":\"token.new\",\"kind\":\"http500\",\"times\":1}]}".utf8).write(to: faults)
         let credentials = folder.appendingPathComponent("credentials.json")
         let (process, output) = try command([
-            "dingtalk", "--set", "dingtalk.approvals=3", "--faults", faults.path, "--credentials-out",
+            "dingtalk", "kingdee", "--set", "dingtalk.approvals=3", "--faults", faults.path, "--credentials-out",
             credentials.path,
         ])
-        let line = try SimJSON.parse(
-            Array(output.fileHandleForReading.availableData).filter { $0 != 10 })
-        #expect(line["simulator"] == "dingtalk")
+        let reading = output.fileHandleForReading
+        var said: [UInt8] = []
+        while said.count(where: { $0 == 10 }) < 2 {
+            let chunk = reading.availableData
+            try #require(!chunk.isEmpty, "the command ended")
+            said += chunk
+        }
+        let lines = try said.split(separator: 10).map { try SimJSON.parse(Array($0)) }
+        #expect(lines.map { $0["simulator"] } == ["dingtalk", "kingdee"])
+        let line = lines[0]
         let client = Client(try #require(line["url"]?.string))
         let mode = try FileManager.default.attributesOfItem(atPath: credentials.path)[.posixPermissions] as? Int
         #expect(mode == 0o600)
@@ -62,6 +69,8 @@ struct KitCommandTests {
         #expect(try await client.ask("POST", "/v1.0/oauth2/accessToken", pair).status == 200)
         #expect(try await client.ask("GET", "/_sim/books").json["instances"]?.array?.count == 3)
         #expect(given?["base_url"] == line["url"])
+        let other = Client(try #require(lines[1]["url"]?.string))
+        #expect(try await other.ask("GET", "/_sim/ready").json == ["ready": true])
         process.terminate()
         process.waitUntilExit()
         #expect(process.terminationReason == .exit)

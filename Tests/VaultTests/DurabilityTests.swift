@@ -193,7 +193,7 @@ struct DurabilityTests {
             try vault.put(name: "a", value: secret("newer value"))
             let third = try reopened(disk, anchor)
             #expect(text(try third.read(name: "a")) == "newer value", "step \(step)")
-            #expect(!third.recoveredFromPrevious)
+            #expect(third.recovery == nil)
         }
     }
 
@@ -315,11 +315,11 @@ struct GenerationTests {
             #expect(code { _ = try vault.verify() } == "E-VAULT-003")
             let taken = try Vault.open(
                 path: path, unlock: unlock(), anchor: anchor, acceptingRollback: "main file damaged")
-            #expect(taken.recoveredFromPrevious)
+            #expect(taken.recovery?.code == "E-VAULT-003")
             #expect(text(try taken.read(name: "a")) == "old value")
             try taken.verify()
             let again = try Vault.open(path: path, unlock: unlock(), anchor: anchor)
-            #expect(!again.recoveredFromPrevious)
+            #expect(again.recovery == nil)
         }
     }
 
@@ -330,7 +330,7 @@ struct GenerationTests {
             unlink(path)
             let fresh = MemoryAnchor()
             let taken = try Vault.open(path: path, unlock: unlock(), anchor: fresh)
-            #expect(taken.recoveredFromPrevious)
+            #expect(taken.recovery?.code == "E-VAULT-009")
             #expect(text(try taken.read(name: "a")) == "old value")
             #expect(fresh.value == 2)
             #expect(

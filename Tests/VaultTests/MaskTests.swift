@@ -98,10 +98,18 @@ struct MaskTests {
         #expect(mask.mask("third-token") == "[secret:token]")
     }
 
+    @Test func learningTheSameValueAgainCostsNothing() throws {
+        let mask = SecretMask()
+        for _ in 0..<2000 { try mask.add(secret("refreshed-token"), name: "token") }
+        #expect(mask.mask("refreshed-token") == "[secret:token]")
+    }
+
     @Test func tooManyPatternsAreRefusedNotDropped() throws {
         let mask = SecretMask()
         let refused = code {
-            for number in 0..<MaskLimits.patterns { try mask.add(secret("secret number \(number)"), name: "n") }
+            let line = "a line of a very long key number "
+            let lines = (0..<1000).map { line + String($0) }.joined(separator: "\n")
+            for number in 0..<20 { try mask.add(secret(lines + String(number)), name: "n") }
         }
         #expect(refused == "E-SECRET-011")
     }

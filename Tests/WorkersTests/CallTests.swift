@@ -18,7 +18,7 @@ struct CallTests {
         let first = await page("", nil)
         #expect(
             first?.records == [
-                ReadRecord(id: "d1", version: "v1", content: .document(filter)), ReadRecord(id: "d2", content: .hint),
+                ReadRecord(id: "d1", version: "v1", content: .document(filter)), ReadRecord(id: "d2", content: .hint(known: [])),
                 ReadRecord(id: "d3", content: .deleted),
             ])
         #expect(first?.position == .more(cursor: Array("+-1+50".utf8)))
@@ -238,6 +238,13 @@ struct CallTests {
         #expect(services.ended.map(\.kind) == [.open, .write])
         await worker.stop()
         #expect(services.ended.count == 2)
+    }
+
+    @Test("A reply struct of a later minor comes back zeroed where this host knows nothing", arguments: isolations)
+    func laterReply(isolation: Isolation) async throws {
+        let worker = try await start(configuration(isolation), FakeServices { _, _ in .bytes([1]) })
+        #expect(await worker.call(WorkersTests.write("later-minor", 1), context: context()).numbers == ["0 32 0"])
+        await worker.stop()
     }
 
     @Test("A service answer that does not fit the question is refused, not believed", arguments: isolations)

@@ -9,11 +9,14 @@ enum Built {
     private static let folder: URL = {
         let folder = FileManager.default.temporaryDirectory.appending(path: "datong-workers-\(getpid())")
         try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        atexit { Built.remove() }
         return folder
     }()
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
     private static let fixtures = root.appending(path: "Tests/WorkersTests/Fixtures")
+
+    private static func remove() { try? FileManager.default.removeItem(at: folder) }
 
     /// `datong-worker`, by the one command the Makefile uses.
     static var worker: String {
@@ -63,20 +66,42 @@ enum Built {
             if let path = made[name] { return path }
             let safe = String(name.map { $0.isLetter || $0.isNumber || $0 == "." || $0 == "-" ? $0 : "_" })
             let path = folder.appending(path: safe).path
-            let process = Process()
-            process.executableURL = URL(filePath: "/usr/bin/env")
-            process.arguments = ["cc"] + arguments(path)
-            do {
-                try process.run()
-                process.waitUntilExit()
-            } catch {
-                fatalError("cc: \(error)")
-            }
-            precondition(process.terminationStatus == 0, "cc failed for \(name)")
+            let ended = run("cc", arguments(path))
+            precondition(ended.status == 0, "cc failed for \(name): \(ended.output)")
             made[name] = path
             return path
         }
     }
+}
+
+/// Run a program to its end: its exit status and what it wrote. Not Foundation's Process, which learns of an end by a
+/// descriptor that other children inherit.
+func run(_ program: String, _ arguments: [String]) -> (status: Int32, output: String) {
+    var ends: [Int32] = [-1, -1]
+    guard pipe(&ends) == 0 else { return (-1, "pipe") }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
+    posix_spawn_file_actions_adddup2(&actions, ends[1], 2)
+    var argv: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
+    defer { for pointer in argv { free(pointer) } }
+    var pid: pid_t = 0
+    let error = posix_spawnp(&pid, program, &actions, nil, &argv, environ)
+    close(ends[1])
+    defer { close(ends[0]) }
+    guard error == 0 else { return (-1, "spawn \(error)") }
+    var output: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while true {
+        let count = read(ends[0], &buffer, buffer.count)
+        if count <= 0 { break }
+        output.append(contentsOf: buffer[0..<count])
+    }
+    var status: Int32 = 0
+    waitpid(pid, &status, 0)
+    return ((status & 0x7f) == 0 ? (status >> 8) & 0xff : -(status & 0x7f), String(decoding: output, as: UTF8.self))
 }
 
 /// Services as a test wants them: one closure answers, everything else is written down.

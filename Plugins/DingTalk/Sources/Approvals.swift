@@ -22,11 +22,10 @@ struct Approvals {
         var attachments: [JSON] = []
         let fields = try Components(zone: settings.zone).fields(
             result["formComponentValues"]?.array ?? [], &attachments)
-        var template = Text.filled(result["processCode"])
-        if template == nil { template = try Templates.known(id, call) }
         return [
             "id": .string(id), "number": Self.text(result["businessId"]),
-            "template": template.map { .string($0) } ?? .null,
+            // The detail does not name it [DOC]; lists and events do, and the host completes the document from them.
+            "template": Self.text(result["processCode"]),
             "title": .string(Text.of(result["title"])), "status": .string(try Self.status(result["status"])),
             "result": try Self.result(result["result"]), "action": .string(try Self.action(result["bizAction"])),
             "main_id": Self.text(result["mainProcessInstanceId"]),
@@ -95,21 +94,5 @@ struct Approvals {
             throw Failure(.schemaDrift, zh: "读不懂时间 \(text)", en: "the time \(text) cannot be read")
         }
         return .string(given)
-    }
-}
-
-/// Which template an approval is of. The detail does not say [DOC]; lists and events do, so they leave it in the
-/// connection's state for whichever worker fetches the approval.
-enum Templates {
-    private static func key(_ instance: String) -> String { "template/\(instance)" }
-
-    static func known(_ instance: String, _ call: Call) throws(Failure) -> String? {
-        let bytes = try call.state.get(key(instance))
-        return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
-    }
-
-    static func remember(_ template: String, of instance: String, _ call: Call) throws(Failure) {
-        let bytes = Array(template.utf8)
-        if try call.state.get(key(instance)) != bytes { try call.state.put(key(instance), bytes) }
     }
 }

@@ -47,11 +47,13 @@ extension DingTalkConnector {
     private static var settingsSchema: JSON {
         var corporation = text("企业的 corpId", "corpId of the organisation")
         corporation["identity"] = true
+        var oldBase = text("旧版接口地址, 默认 https://oapi.dingtalk.com", "Base of the old API")
+        oldBase["format"] = "uri"
         return [
             "type": "object",
             "properties": [
                 "corp_id": .object(corporation),
-                "old_endpoint": .object(text("旧版接口地址, 默认 https://oapi.dingtalk.com", "Base of the old API")),
+                "old_endpoint": .object(oldBase),
                 "agent_id": .object(text("应用的 AgentId, 发工作通知用", "AgentId of the app, for work notifications")),
                 "comment_user": .object(text("以谁的身份写评论, 默认申请人", "Who writes comments; else the applicant")),
                 "times_zone": .object(text("新版接口时间的时区, 默认 UTC", "Zone of the new API's times, UTC unless said")),
@@ -84,10 +86,7 @@ extension DingTalkConnector {
             "filter": [
                 "type": "object",
                 "properties": [
-                    "template": [
-                        "type": "array", "items": ["type": "string"],
-                        "title": title("审批模板 processCode", "Approval templates"),
-                    ]
+                    "template": ["type": "string", "title": title("审批模板 processCode", "Approval template")]
                 ], "additionalProperties": false,
             ],
         ]

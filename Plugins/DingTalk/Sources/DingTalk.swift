@@ -65,7 +65,7 @@ public struct DingTalkConnector: Probing, Reading, Writing, Finding, Listening {
 
     /// One frame of the stream.
     public func frame(_ bytes: [UInt8], into sink: EventSink, _ call: Call) throws(Failure) {
-        try Stream(client: client).frame(bytes, into: sink, call)
+        try Stream(client: client).frame(bytes, into: sink)
     }
 
     private static func unknown(_ document: String) -> Failure {

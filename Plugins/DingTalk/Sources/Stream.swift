@@ -33,7 +33,7 @@ struct Stream {
             idleTimeoutMilliseconds: Limits.idleMilliseconds)
     }
 
-    func frame(_ bytes: [UInt8], into sink: EventSink, _ call: Call) throws(Failure) {
+    func frame(_ bytes: [UInt8], into sink: EventSink) throws(Failure) {
         let frame: JSON
         do { frame = try JSON.parse(bytes) } catch { throw Failure(.schemaDrift, error) }
         let headers = frame["headers"] ?? .null
@@ -44,7 +44,7 @@ struct Stream {
         case ("SYSTEM", "disconnect"): sink.reconnect(Text.of(Self.data(frame)["reason"]))
         case ("SYSTEM", _): return
         case ("EVENT", _):
-            let isHint = try event(frame, headers, into: sink, call)
+            let isHint = try event(frame, headers, into: sink)
             guard let message else { return }
             let success = Self.acknowledgement(message, data: #"{"status":"SUCCESS","message":"ok"}"#)
             isHint ? sink.sendAfterDurable(success) : sink.sendNow(success)
@@ -54,7 +54,7 @@ struct Stream {
     }
 
     /// Only that something happened to an approval; the host fetches it for the truth. False where it is none.
-    private func event(_ frame: JSON, _ headers: JSON, into sink: EventSink, _ call: Call) throws(Failure) -> Bool {
+    private func event(_ frame: JSON, _ headers: JSON, into sink: EventSink) throws(Failure) -> Bool {
         let data = Self.data(frame)
         let type = Text.filled(headers["eventType"]) ?? Text.of(data["EventType"])
         guard type == "bpms_instance_change" else { return false }
@@ -66,10 +66,7 @@ struct Stream {
         guard ["finish", "terminate"].contains(kind) else { return false }
         let result = Text.filled(data["result"])
         var known: JSONObject = [:]
-        if let template = Text.filled(data["processCode"]) {
-            known["template"] = .string(template)
-            try Templates.remember(template, of: id, call)
-        }
+        if let template = Text.filled(data["processCode"]) { known["template"] = .string(template) }
         // Duplicates are to be told by eventId; the instance and what happened to it stand in for a missing one.
         let named = Text.filled(headers["eventId"]) ?? Text.filled(data["eventId"])
         let words = [kind, result].compactMap { $0 }

@@ -77,8 +77,7 @@ struct Sweep {
         }
         for id in result["list"]?.array ?? [] {
             guard let id = Text.filled(id) else { continue }
-            try Templates.remember(template, of: id, call)
-            if try !sink.hint(id: id) { return }
+            if try !sink.hint(id: id, known: ["template": .string(template)]) { return }
         }
         let isMore = try advance(&position, after: Text.filled(result["nextToken"]), begin, templates.count)
         try sink.page(next: isMore ? position.bytes : [], more: isMore)

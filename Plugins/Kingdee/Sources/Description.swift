@@ -16,8 +16,8 @@ extension KingdeeConnector {
                     ], "hosts": [], "http": ["version": "1.1"],
                     "concurrency": ["read": 2, "write": 4, "find": 4, "probe": 1],
                     "limits": [
-                        ["id": "per_second", "window_ms": 1000, "max": 5, "meter": ""],
-                        ["id": "concurrency", "max": 4],
+                        ["id": "per_second", "window_ms": 1000, "max": 50, "default": 5, "meter": ""],
+                        ["id": "concurrency", "max": 16, "default": 4],
                     ], "documents": [voucher], "streams": .array(streams), "state": ["reads": [1, 1], "writes": 1],
                 ]
             ],

@@ -93,19 +93,6 @@ extension ExitStatus {
     }
 }
 
-/// Services of a process that has no running part: configuration, revisions and the vault work, the rest is refused.
-struct OfflineServices: HostServices {
-    private struct Control: HostControl {
-        func request(_ verb: String, _ arguments: JSON) async throws(Problem) -> JSON { throw .hostNotRunning }
-    }
-    private struct Inspector: ConnectorInspector {
-        func describe(library path: String) async throws(Problem) -> JSON { throw .hostNotRunning }
-    }
-    func control(_ root: String, _ terminal: Terminal) -> any HostControl { Control() }
-    var inspector: any ConnectorInspector { Inspector() }
-    func run(_ root: String, _ terminal: Terminal) async throws(Problem) { throw .hostNotRunning }
-}
-
 extension Problem {
     static func notAWorkspace(_ path: String) -> Problem {
         Problem(

@@ -196,7 +196,7 @@ struct Scaffold {
             file("datong.yaml", workspace), file("connections/\(source.name).yaml", connection(source)),
             file("connections/\(target.name).yaml", connection(target)), file("flows/\(flow).yaml", flowText),
             file("mappings/\(flow).yaml", mapping),
-        ]
+        ] + tables
     }
 
     private func file(_ path: String, _ text: String) -> DraftFile { DraftFile(path: path, bytes: Array(text.utf8)) }
@@ -316,8 +316,51 @@ struct Scaffold {
             """
     }
 
+    /// A mapping that compiles for the scenario with a template of its own; else the required fields to fill in.
     private var mapping: String {
-        "from: \(sourceDocument)\nto: \(targetDocument)\n"
+        guard scenario == "approval-to-voucher", sourceDocument == "approval", targetDocument == "voucher" else {
+            return """
+                # 字段映射,写法见 docs/mapping.md · the field mapping, see docs/mapping.md
+                mapping: \(flow)
+                from: \(sourceDocument)
+                to: \(targetDocument)
+                document: {}
+
+                """
+        }
+        return """
+            # 字段映射,写法见 docs/mapping.md;方括号里是表单的字段名,按实际表单修改
+            # The field mapping, see docs/mapping.md; names in brackets are the form's fields: change them to yours
+            mapping: \(flow)
+            from: approval
+            to: voucher
+            document:
+              date: { date: { path: finished_at }, zone: Asia/Shanghai }
+              attachment_count: { count: attachments }
+              summary: { path: title }
+              lines:
+                - each: fields[费用明细]
+                  line:
+                    summary: { path: title }
+                    account: { lookup: accounts, where: { 费用类型: { path: "row.fields[费用类型]" } }, give: 科目 }
+                    currency: CNY
+                    debit: { path: "row.fields[金额]" }
+                    credit: "0"
+                - line:
+                    summary: { path: title }
+                    account: { lookup: accounts, where: { 费用类型: 付款 }, give: 科目 }
+                    currency: CNY
+                    debit: "0"
+                    credit: { path: "fields[总金额]" }
+              source: { document: approval, id: { path: id }, number: { optional: { path: number } } }
+
+            """
+    }
+
+    /// The code table of the template; the codes are the customer's own chart of accounts.
+    private var tables: [DraftFile] {
+        guard scenario == "approval-to-voucher" else { return [] }
+        return [file("tables/accounts.csv", "费用类型,科目\n付款,1002\n差旅费,6602.01\n")]
     }
 
     private static func title(_ value: JSON?) -> String {

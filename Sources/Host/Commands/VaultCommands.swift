@@ -20,9 +20,10 @@ enum WorkspaceVault {
         switch unlock {
         case .keyFile(let path): return .keyFile(path: FileStore.expand(path, in: root), workspace: root)
         case .passphrase:
-            guard new else { return .passphrase(try SecretInput.passphraseForVault()) }
-            return .passphrase(
-                try SecretInput.prompt.read(terminal.words("新保险库的口令", "passphrase of the new vault"), terminal))
+            let question =
+                new
+                ? terminal.words("新保险库的口令", "passphrase of the new vault") : terminal.words("保险库口令", "vault passphrase")
+            return .passphrase(try (new ? SecretInput.prompt : .promptOnce).read(question, terminal))
         }
     }
 

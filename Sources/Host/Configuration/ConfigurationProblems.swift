@@ -258,6 +258,16 @@ extension Problem {
             nextEN: "put its library into one of: \(folders.joined(separator: ", "))")
     }
 
+    static func notRunnable(_ key: String, _ seen: String) -> Problem {
+        Problem(
+            "E-CONF-049", zh: "此版本的主机还不能执行 \(key): \(seen)",
+            en: "this version of the host does not carry out \(key): \(seen)",
+            nextZH: "改用支持的写法:one-way、realtime、一个主连接、on_change: hold 或 ignore、closed_period: hold",
+            nextEN:
+                "use what it carries out: one-way, realtime, one master, on_change: hold or ignore, closed_period: hold"
+        )
+    }
+
     static func emptyValue(_ key: String) -> Problem {
         Problem(
             "E-CONF-041", zh: "\(key) 为空", en: "\(key) is empty",

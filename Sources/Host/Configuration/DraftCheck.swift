@@ -6,6 +6,7 @@ extension Draft {
         let findings = Findings()
         for connection in connections { check(connection, catalogue, findings) }
         for flow in flows { check(flow, catalogue, findings) }
+        checkRunnable(findings)
         return findings.sorted
     }
 
@@ -136,9 +137,26 @@ extension Located {
     }
 }
 
+extension Draft {
+    /// What the format knows and this version of the host does not carry out is refused rather than ignored.
+    func checkRunnable(_ findings: Findings) {
+        for flow in flows {
+            let file = "flows/\(flow.name).yaml"
+            func refuse(_ path: [String], _ seen: String) {
+                add(findings, file, path, .notRunnable(path.joined(separator: "."), seen))
+            }
+            if flow.direction == .twoWay { refuse(["direction"], flow.direction.rawValue) }
+            if flow.trigger != .realtime { refuse(["trigger"], flow.summary["trigger"]?.string ?? "") }
+            if case .fields = flow.master { refuse(["master"], "…") }
+            if flow.onChange == .voidAndRedo { refuse(["on_change"], flow.onChange.rawValue) }
+            if flow.closedPeriod == .nextOpen { refuse(["closed_period"], flow.closedPeriod.rawValue) }
+        }
+    }
+}
+
 /// Checks settings against the schema in a connector's `describe`, with the line of every problem.
 ///
-/// The subset that settings use: `type`, `properties`, `additionalProperties`, `required`, `enum`, `items`, `minimum`, `maximum`.
+/// The subset that settings use: `type`, `properties`, `additionalProperties`, `required`, `enum`, `items`, `minLength`, `minimum`, `maximum`.
 struct SettingsCheck {
     let file: String
     let findings: Findings
@@ -199,6 +217,9 @@ struct SettingsCheck {
         }
         if case .sequence(let items) = value.content, let itemSchema = schema["items"] {
             for (index, item) in items.enumerated() { checkValue(item, itemSchema, path: "\(path)[\(index)]") }
+        }
+        if let text = json.string, let shortest = schema["minLength"]?.int, text.unicodeScalars.count < shortest {
+            findings.add(file, value.line, .emptyValue(path))
         }
         if let number = json.int {
             let low = schema["minimum"]?.int ?? Int64.min

@@ -129,7 +129,8 @@ struct FlowFile: Sendable, Hashable {
         if let section = fromReader?.section("where", keys: nil) {
             for entry in section.all {
                 switch entry.value.json {
-                case .object, .null:
+                case .null: section.report(entry.key, .emptyValue(section.full(entry.key)))
+                case .object:
                     section.report(
                         entry.key,
                         .wrongType(section.full(entry.key), seen: entry.value.kind, write: "\(entry.key): … | […, …]"))

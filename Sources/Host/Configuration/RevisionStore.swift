@@ -420,10 +420,4 @@ extension Problem {
             en: "the revision numbers are used up at \(ConfigurationLimits.revisions)",
             nextZH: "把配置迁到新工作区", nextEN: "move the configuration to a new workspace")
     }
-
-    static var nothingToRollBackTo: Problem {
-        Problem(
-            "E-REVISION-008", zh: "没有可回退的更早版本", en: "there is no earlier revision to go back to",
-            nextZH: "见 datong revision list", nextEN: "see datong revision list")
-    }
 }

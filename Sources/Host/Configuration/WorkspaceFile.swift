@@ -37,8 +37,6 @@ struct WorkspaceFile: Sendable, Hashable {
     var connectors: [String]
     /// How the vault is opened.
     var unlock: Unlock
-    /// The ledger's file, relative to the workspace.
-    var ledgerFile: String
     /// Milliseconds that payloads of finished documents are kept.
     var ledgerKeep: Int64
     /// Alerts.
@@ -83,9 +81,7 @@ struct WorkspaceFile: Sendable, Hashable {
             }
         }
 
-        let ledger = reader.section("ledger", keys: ["file", "keep"])
-        ledgerFile = ledger?.optionalText("file", write: "state/ledger.db") ?? "state/ledger.db"
-        ledgerKeep = ledger?.duration("keep") ?? 400 * 86_400_000
+        ledgerKeep = reader.section("ledger", keys: ["keep"])?.duration("keep") ?? 400 * 86_400_000
         let alerts = reader.section("alerts", keys: ["file", "command", "repeat"])
         self.alerts = Alerts(
             file: alerts?.optionalText("file", write: "state/alerts.jsonl") ?? "state/alerts.jsonl",

@@ -25,7 +25,7 @@ final class Conductor: Sendable {
         /// Ask what became of an accepted document.
         func poll(_ delivery: Delivery, token: [UInt8])
         /// Fetch documents something happened to.
-        func fetch(stream: Int64, documents: [String])
+        func fetch(stream: Int64, _ hints: [Hinted])
         /// The ledger cannot be written: stop everything, now.
         func ledgerDied(_ problem: Problem)
     }
@@ -52,6 +52,12 @@ final class Conductor: Sendable {
         var token: [UInt8]?
     }
 
+    /// A document that is to be fetched, and what is known of it already (JSON text by its own names, or empty).
+    struct Hinted: Sendable, Hashable {
+        var document: String
+        var known: String
+    }
+
     /// A document as a stream read it.
     struct Received: Sendable {
         var id: String
@@ -61,7 +67,7 @@ final class Conductor: Sendable {
     enum Message: Sendable {
         case plan(Plan)
         case received(stream: Int64, [Received], cursor: [UInt8]?, fetched: [String], done: @Sendable () -> Void)
-        case hints(stream: Int64, [(document: String, event: String)], cursor: [UInt8]?, done: @Sendable () -> Void)
+        case hints(stream: Int64, [Hinted], cursor: [UInt8]?, done: @Sendable () -> Void)
         case delivered(Delivery, Answer)
         case found(Delivery, FindAnswer, Written?, detail: String?)
         case polled(Delivery, Answer)

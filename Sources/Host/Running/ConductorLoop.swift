@@ -25,7 +25,7 @@ struct ConductorLoop {
         case deliver(ItemID, attempt: Int, epoch: Int64)
         case find(ItemID)
         case poll(ItemID)
-        case fetch(stream: Int64, [String])
+        case fetch(stream: Int64, [Conductor.Hinted])
     }
 
     private(set) var engine = Engine()
@@ -84,7 +84,9 @@ struct ConductorLoop {
         changes = []
         fresh = []
         do throws(Problem) {
+            if !writing.isEmpty { CrashPoint.beforeCommit.reach() }
             try ledger.commit(writing)
+            if !writing.isEmpty { CrashPoint.afterCommit.reach() }
         } catch {
             failed = true
             actor.ledgerDied(error)
@@ -143,10 +145,10 @@ struct ConductorLoop {
             acknowledgements.append(done)
         case .hints(let stream, let hints, let cursor, let done):
             for hint in hints {
-                changes.append(.hint(stream: stream, document: hint.document, event: hint.event, at: now()))
+                changes.append(.hint(stream: stream, document: hint.document, known: hint.known, at: now()))
             }
             if let cursor { changes.append(.cursor(stream: stream, bytes: cursor, at: now())) }
-            if !hints.isEmpty { actions.append(.fetch(stream: stream, hints.map(\.document))) }
+            if !hints.isEmpty { actions.append(.fetch(stream: stream, hints)) }
             acknowledgements.append(done)
         case .delivered(let delivery, let answer):
             guard case .delivering(delivery.epoch)? = engine.item(delivery.item)?.state else {
@@ -216,7 +218,8 @@ struct ConductorLoop {
             step(.recovered(item))
         }
         for (stream, hints) in Dictionary(grouping: start.hints, by: \.stream) {
-            actions.append(.fetch(stream: stream, hints.map(\.document)))
+            let wanted = hints.map { Conductor.Hinted(document: $0.document, known: $0.known) }
+            actions.append(.fetch(stream: stream, wanted))
         }
     }
 
@@ -429,7 +432,7 @@ struct ConductorLoop {
 
     private mutating func perform(_ action: Action) {
         switch action {
-        case .fetch(let stream, let documents): actor.fetch(stream: stream, documents: documents)
+        case .fetch(let stream, let hints): actor.fetch(stream: stream, hints)
         case .deliver(let id, let attempt, let epoch):
             guard let delivery = delivery(id, attempt, epoch) else {
                 // Nothing was sent, so nothing is unknown: a person must look at the row.

@@ -68,8 +68,8 @@ final class Dispatcher: Conductor.Actor {
 
     func ledgerDied(_ problem: Problem) { died(problem) }
 
-    func fetch(stream: Int64, documents: [String]) {
-        running.withLock { $0.streams }?.fetch(stream, documents)
+    func fetch(stream: Int64, _ hints: [Conductor.Hinted]) {
+        running.withLock { $0.streams }?.fetch(stream, hints)
     }
 
     func deliver(_ delivery: Conductor.Delivery) {
@@ -77,6 +77,7 @@ final class Dispatcher: Conductor.Actor {
             return send(.delivered(delivery, Self.gone))
         }
         Task {
+            CrashPoint.beforeDelivery.reach()
             services.begin(delivery.item, key: delivery.key)
             let record = WriteRecord(key: delivery.key, json: delivery.bytes, checkpoint: delivery.checkpoint)
             let result = await target.worker.call(
@@ -84,6 +85,7 @@ final class Dispatcher: Conductor.Actor {
                     PluginRequest.Write(document: target.lane.document, settings: target.settings, records: [record])),
                 context: context(target, delivery, "write", HostLimits.writeTimeoutMs))
             services.end(key: delivery.key)
+            CrashPoint.outcomeArrived.reach()
             send(.delivered(delivery, Self.answer(result, target.worker)))
         }
     }
@@ -114,6 +116,7 @@ final class Dispatcher: Conductor.Actor {
                         document: target.lane.document, settings: target.settings, key: delivery.key,
                         json: delivery.bytes, checkpoint: delivery.checkpoint)),
                 context: context(target, delivery, "find", HostLimits.findTimeoutMs))
+            CrashPoint.findAnswered.reach()
             switch result.outcome {
             case .success(.found(let found)):
                 let answer: FindAnswer = found.isEmpty ? .absent : .found(count: found.count)

@@ -73,6 +73,7 @@ extension Problem {
     static func ledgerSealing(_ reason: String) -> Problem {
         Problem(
             "E-HOST-020", zh: "账本内容无法加密: \(reason)", en: "the ledger's payloads cannot be sealed: \(reason)",
-            nextZH: "重新启动 datong; 若重复出现, 检查 OpenSSL 安装", nextEN: "start datong again; if it repeats, check the OpenSSL installation")
+            nextZH: "重新启动 datong; 若重复出现, 检查 OpenSSL 安装",
+            nextEN: "start datong again; if it repeats, check the OpenSSL installation")
     }
 }

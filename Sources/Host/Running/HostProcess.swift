@@ -77,6 +77,7 @@ final class HostProcess: Sendable {
     ) async throws(Problem) {
         let now = Self.clock
         guard let revision = try RevisionStore(paths.root).active() else { throw .noActiveRevision() }
+        if revision.draft.workspace.practice { CrashPoint.arm() }
         let worker = WorkerInspector.workerPath
         guard access(worker, X_OK) == 0 else { throw .workerMissing(worker) }
         let inspector = WorkerInspector(executable: worker)
@@ -242,9 +243,10 @@ final class HostProcess: Sendable {
         var rules: [LimitRule] = []
         for entry in connection.product["limits"]?.array ?? [] {
             guard let id = entry["id"]?.string, let max = entry["max"]?.int else { continue }
-            let lowered = connection.file.limits[id].map { Swift.min($0, Int(max)) } ?? Int(max)
+            let standard = entry["default"]?.int ?? max
+            let chosen = connection.file.limits[id].map { Swift.min($0, Int(max)) } ?? Int(standard)
             rules.append(
-                LimitRule(id: id, window: entry["window_ms"]?.int, max: lowered, meter: entry["meter"]?.string ?? ""))
+                LimitRule(id: id, window: entry["window_ms"]?.int, max: chosen, meter: entry["meter"]?.string ?? ""))
         }
         for (id, max) in connection.file.limits where !rules.contains(where: { $0.id == id }) {
             guard let window = HostLimits.namedWindows[id] else { continue }

@@ -217,8 +217,8 @@ final class LimitKeeper: Sendable {
                 let rule = site.windows[index].rule
                 let spent = site.windows[index].window.spent(at) - site.windows[index].paid
                 return [
-                    "id": .string(rule.id), "window_ms": .string("\(rule.window ?? 0)"), "max": .string("\(rule.max)"),
-                    "spent": .string("\(spent)"),
+                    "id": .string(rule.id), "window_ms": .int(Int(rule.window ?? 0)), "max": .int(rule.max),
+                    "spent": .int(spent),
                 ]
             }
         }

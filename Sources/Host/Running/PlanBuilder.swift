@@ -57,12 +57,23 @@ struct PlanBuilder {
         else { throw .noConnection(file.name) }
         let hosts = (product["hosts"]?.array ?? []).compactMap(\.string)
         let egress = try EgressPolicy(
-            allow: [file.endpoint] + hosts + file.hosts,
+            allow: [try Origin(url: file.endpoint).description] + hosts + file.hosts
+                + (try settingOrigins(file, product)),
             caFile: file.tls.authorityFile.map { FileStore.expand($0, in: revision.draft.root) }, pins: file.tls.pins,
             proxy: try Self.proxy(file.proxy))
         return PlannedConnection(
             file: file, product: product, library: library,
             connectorVersion: describe["version"]?.string ?? "", tenant: Self.tenant(file, product), egress: egress)
+    }
+
+    /// A setting that is an address (`"format": "uri"`) opens its origin: the operator wrote it.
+    private func settingOrigins(_ file: ConnectionFile, _ product: JSON) throws(Problem) -> [String] {
+        var origins: [String] = []
+        for (key, schema) in product["settings"]?["properties"]?.object ?? JSONObject()
+        where schema["format"]?.string == "uri" {
+            if let text = file.settings[key]?.string { origins.append(try Origin(url: text).description) }
+        }
+        return origins
     }
 
     private static func proxy(_ text: String?) throws(Problem) -> EgressPolicy.Proxy? {

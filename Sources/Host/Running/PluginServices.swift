@@ -37,7 +37,8 @@ final class PluginServices: WorkerServices {
     private let items = Mutex<[String: ItemID]>([:])
 
     init(
-        http: HTTPClient, vault: CurrentVault, ledger: Ledger, sessions: SessionStore, limits: LimitKeeper, mask: SecretMask,
+        http: HTTPClient, vault: CurrentVault, ledger: Ledger, sessions: SessionStore, limits: LimitKeeper,
+        mask: SecretMask,
         log: Logger, now: @escaping @Sendable () -> Int64, commit: @escaping @Sendable ([Change]) async -> Void
     ) {
         self.http = http
@@ -67,7 +68,8 @@ final class PluginServices: WorkerServices {
             case .error: .error
             }
         log.log(
-            level: severity, "\(line)", metadata: ["connection": "\(call.connection)", "trace": "\(call.context.traceID)"])
+            level: severity, "\(line)",
+            metadata: ["connection": "\(call.connection)", "trace": "\(call.context.traceID)"])
     }
 
     func callEnded(_ call: CallIdentity) async { sessions.callEnded(SessionStore.CallKey(call)) }
@@ -165,7 +167,10 @@ final class PluginServices: WorkerServices {
             maxReplyBytes: Int(min(request.maxReplyBytes ?? HostLimits.replyBytes, HostLimits.maxReplyBytes)),
             http11: request.http11 || site.http11, repeatable: request.effect != .write, cookies: jar)
         let source: SecretSource = { [self] (expression, lend) throws(Problem) in try secret(expression, site, lend) }
-        switch await http.send(outgoing, through: site.egress, secrets: source) {
+        if request.effect == .write { CrashPoint.beforeWriteSent.reach() }
+        let answer = await http.send(outgoing, through: site.egress, secrets: source)
+        if request.effect == .write { CrashPoint.writeAnswered.reach() }
+        switch answer {
         case .success(let response):
             var headers: [ServiceRequest.RawHeader] = []
             for index in response.headers.indices {
@@ -217,7 +222,8 @@ final class PluginServices: WorkerServices {
             let result = try VendorCrypto.run(
                 CryptoRequest(
                     operation, request.algorithm, key: segment(request.key), iv: request.iv,
-                    input: request.input.map { segment($0) }, signature: request.signature, additional: request.additional,
+                    input: request.input.map { segment($0) }, signature: request.signature,
+                    additional: request.additional,
                     sortSegments: request.sortSegments, noPadding: request.noPadding)
             ) { (name) throws(Problem) -> SecretBytes in
                 guard let entry = site.secrets[name] else { throw Problem.secretNotNamed(name) }
@@ -258,6 +264,7 @@ final class PluginServices: WorkerServices {
                 return .refused(.denied, "no such record in this call")
             }
             await commit([.checkpoint(item, bytes: bytes)])
+            CrashPoint.checkpointDurable.reach()
             return .done
         default: return .refused(.denied, "this host does not offer the service")
         }

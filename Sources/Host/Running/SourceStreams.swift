@@ -19,7 +19,7 @@ final class SourceStreams: Sendable {
         var sweeps: [Int64: Task<Void, Never>] = [:]
         var listeners: [String: Task<Void, Never>] = [:]
         /// Documents to fetch, per stream, oldest first.
-        var wanted: [Int64: [String]] = [:]
+        var wanted: [Int64: [Conductor.Hinted]] = [:]
         /// Documents in `wanted` or being fetched: an event repeated meanwhile adds nothing.
         var known: [Int64: Set<String>] = [:]
         var fetchers: [Int64: Int] = [:]
@@ -131,17 +131,20 @@ final class SourceStreams: Sendable {
                     selection: .page(
                         cursor: cursor, sinceMs: now() - stream.lookBack, max: HostLimits.pageRecords)))
             var documents: [Conductor.Received] = []
-            var hints: [String] = []
+            var hints: [Conductor.Hinted] = []
             for record in page.records {
                 switch record.content {
                 case .document(let bytes):
                     documents.append(Conductor.Received(id: record.id, content: try JSON.parse(bytes)))
-                case .hint: hints.append(record.id)
+                case .hint(let known):
+                    hints.append(
+                        Conductor.Hinted(document: record.id, known: String(decoding: known, as: UTF8.self)))
                 case .deleted: continue
                 }
             }
-            let asked = hints
-            let unseen = try await Blocking.run { [ledger] in try ledger.unseen(stream: stream.id, of: asked) }
+            let asked = hints.map(\.document)
+            let new = Set(try await Blocking.run { [ledger] in try ledger.unseen(stream: stream.id, of: asked) })
+            let unseen = hints.filter { new.contains($0.document) }
             let next: [UInt8]? =
                 switch page.position {
                 case .more(let cursor), .end(let cursor): cursor
@@ -158,7 +161,7 @@ final class SourceStreams: Sendable {
             if !unseen.isEmpty {
                 await withCheckedContinuation { continuation in
                     conductor.send(
-                        .hints(stream: stream.id, unseen.map { ($0, "sweep") }, cursor: sealed) {
+                        .hints(stream: stream.id, unseen, cursor: sealed) {
                             continuation.resume()
                         })
                 }
@@ -181,10 +184,10 @@ final class SourceStreams: Sendable {
 
     // MARK: fetches
 
-    func fetch(_ stream: Int64, _ documents: [String]) {
+    func fetch(_ stream: Int64, _ hints: [Conductor.Hinted]) {
         state.withLock { state in
-            for document in documents where state.known[stream, default: []].insert(document).inserted {
-                state.wanted[stream, default: []].append(document)
+            for hint in hints where state.known[stream, default: []].insert(hint.document).inserted {
+                state.wanted[stream, default: []].append(hint)
             }
         }
         startFetchers(stream)
@@ -211,7 +214,7 @@ final class SourceStreams: Sendable {
     private func fetchAll(_ stream: PlannedStream) async {
         var failures = 0
         while true {
-            let batch = state.withLock { state -> [String] in
+            let batch = state.withLock { state -> [Conductor.Hinted] in
                 let wanted = state.wanted[stream.id] ?? []
                 if wanted.isEmpty || state.stopped {
                     state.fetchers[stream.id, default: 1] -= 1
@@ -225,23 +228,26 @@ final class SourceStreams: Sendable {
             do {
                 guard let worker = worker(stream.connection) else { throw Problem.noConnection(stream.connection) }
                 let page = try await worker.read(
-                    PluginRequest.Read(document: stream.document, selection: .documents(batch)))
+                    PluginRequest.Read(document: stream.document, selection: .documents(batch.map(\.document))))
                 var documents: [Conductor.Received] = []
                 for record in page.records {
                     if case .document(let bytes) = record.content {
-                        documents.append(Conductor.Received(id: record.id, content: try JSON.parse(bytes)))
+                        let known = batch.first { $0.document == record.id }?.known ?? ""
+                        documents.append(
+                            Conductor.Received(id: record.id, content: Self.complete(try JSON.parse(bytes), known)))
                     }
                 }
+                CrashPoint.fetched.reach()
                 let gone = batch.count - documents.count
                 if gone > 0 { log.notice("hinted documents are gone", metadata: ["count": "\(gone)"]) }
                 let received = documents
                 await withCheckedContinuation { continuation in
                     conductor.send(
-                        .received(stream: stream.id, received, cursor: nil, fetched: batch) {
+                        .received(stream: stream.id, received, cursor: nil, fetched: batch.map(\.document)) {
                             continuation.resume()
                         })
                 }
-                state.withLock { state in for id in batch { state.known[stream.id]?.remove(id) } }
+                state.withLock { state in for hint in batch { state.known[stream.id]?.remove(hint.document) } }
                 failures = 0
             } catch {
                 // The hints stay durable; these go to the end of the queue and are asked for again.
@@ -252,6 +258,15 @@ final class SourceStreams: Sendable {
                 try? await Task.sleep(for: .milliseconds(wait))
             }
         }
+    }
+
+    /// Puts what the hint knew where the vendor's answer says nothing.
+    private static func complete(_ document: JSON, _ known: String) -> JSON {
+        guard var object = document.object, !known.isEmpty, let more = try? JSON.parse(known).object else {
+            return document
+        }
+        for (key, value) in more where object[key] == nil || object[key] == .null { object[key] = value }
+        return .object(object)
     }
 
     // MARK: events
@@ -334,11 +349,17 @@ final class SourceStreams: Sendable {
             state.withLock { $0.reports[stream.id, default: Report()].lastEventAt = now() }
             await withCheckedContinuation { continuation in
                 conductor.send(
-                    .hints(stream: stream.id, hints.map { ($0.id, $0.eventID) }, cursor: nil) {
+                    .hints(
+                        stream: stream.id,
+                        hints.map {
+                            Conductor.Hinted(document: $0.id, known: String(decoding: $0.json, as: UTF8.self))
+                        }, cursor: nil
+                    ) {
                         continuation.resume()
                     })
             }
         }
+        if !event.hints.isEmpty { CrashPoint.hintDurable.reach() }
         for frame in event.sendAfterDurable { try await socket.send(text: String(decoding: frame, as: UTF8.self)) }
         return event.reconnect != nil
     }

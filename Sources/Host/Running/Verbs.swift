@@ -252,6 +252,7 @@ extension HostProcess: HostControl {
     }
 
     private func putInForce(_ manifest: RevisionManifest, _ action: String) async throws(Problem) -> JSON {
+        CrashPoint.revisionFrozen.reach()
         try await runActiveRevision()
         _ = try await ask(
             .audit(
@@ -288,7 +289,14 @@ extension HostProcess: HostControl {
         guard let record = page.records.first, case .document(let bytes) = record.content else {
             throw .noItem(instance)
         }
-        let document = try JSON.parse(bytes)
+        var document = try JSON.parse(bytes)
+        // What the vendor tells only in lists and events (the template): the person has chosen the flow.
+        if var object = document.object {
+            for (key, allowed) in flow.narrowing where object[key] == nil || object[key] == .null {
+                if allowed.count == 1, let only = allowed.first { object[key] = .string(only) }
+            }
+            document = .object(object)
+        }
         var results: [JSON] = []
         var problems: [JSON] = []
         var skipped: JSON = .null

@@ -35,14 +35,8 @@ enum SecretInput: Sendable, Hashable {
         return secret
     }
 
-    /// The passphrase of a vault that is being opened, in the language of this process's environment.
-    static func passphraseForVault() throws(Problem) -> SecretBytes {
-        let terminal = Terminal(language: .choose(option: nil), json: false)
-        return try SecretInput.promptOnce.read(terminal.words("保险库口令", "vault passphrase"), terminal)
-    }
-
     private static func typed(_ question: String, _ terminal: Terminal) throws(Problem) -> SecretBytes {
-        let descriptor = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)
+        let descriptor = open(terminal.secretDevice, O_RDWR | O_CLOEXEC | O_NOCTTY)
         guard descriptor >= 0 else { throw .noTerminal }
         defer { close(descriptor) }
         var before = termios()

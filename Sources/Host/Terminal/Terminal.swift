@@ -10,24 +10,32 @@ struct Terminal: Sendable {
     let json: Bool
     /// Standard error is a terminal: progress is shown on one line that is written over.
     let interactive: Bool
+    /// There is somebody to ask: standard input is a terminal.
+    let canAsk: Bool
+    /// Where secrets are typed.
+    let secretDevice: String
     private let output: @Sendable (String) -> Void
     private let errors: @Sendable (String) -> Void
 
     /// A terminal of this process.
     init(language: Language, json: Bool) {
         self.init(
-            language: language, json: json, interactive: isatty(STDERR_FILENO) == 1,
+            language: language, json: json, interactive: isatty(STDERR_FILENO) == 1, canAsk: isatty(STDIN_FILENO) == 1,
             output: { Self.write($0, to: STDOUT_FILENO) }, errors: { Self.write($0, to: STDERR_FILENO) })
     }
 
     /// A terminal whose text goes elsewhere.
     init(
-        language: Language, json: Bool, interactive: Bool = false, output: @escaping @Sendable (String) -> Void,
+        language: Language, json: Bool, interactive: Bool = false, canAsk: Bool = false,
+        secretDevice: String = "/dev/tty",
+        output: @escaping @Sendable (String) -> Void,
         errors: @escaping @Sendable (String) -> Void
     ) {
         self.language = language
         self.json = json
         self.interactive = interactive
+        self.canAsk = canAsk
+        self.secretDevice = secretDevice
         self.output = output
         self.errors = errors
     }
@@ -111,9 +119,6 @@ struct Terminal: Sendable {
     func note(_ text: String) {
         errors(text + "\n")
     }
-
-    /// Whether there is somebody to ask.
-    var canAsk: Bool { isatty(STDIN_FILENO) == 1 }
 
     /// Asks a question on the terminal; the answer, or `standard` for an empty one. Nil where there is no terminal.
     func ask(_ question: String, standard: String = "") -> String? {

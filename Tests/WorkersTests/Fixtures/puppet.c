@@ -1,8 +1,12 @@
 /* A plugin that does what the document type of a call tells it to, good and bad. */
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <pthread.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "datong_plugin.h"
@@ -249,7 +253,7 @@ static int32_t write_records(void *connection, const datong_call *call, const da
         abort();
     }
     if (is(what, "close-socket")) {
-        close(3);
+        shutdown(3, SHUT_WR);
         for (;;) __asm__ volatile("");
     }
     if (is(what, "polite-loop")) {
@@ -380,6 +384,17 @@ static int32_t write_records(void *connection, const datong_call *call, const da
         for (int i = 0; i < 5; i++) sink->result(sink->context, &results[i]);
         return DATONG_OK;
     }
+    if (is(what, "later-minor")) {
+        /* A reply struct with a field this host does not know yet. */
+        struct {
+            datong_reply reply;
+            uint64_t later;
+        } r = {.reply = {.size = sizeof r}, .later = 5};
+        int32_t got = state->get(call, text("k"), &r.reply);
+        char seen[64];
+        snprintf(seen, sizeof seen, "%d %u %llu", (int)got, r.reply.size, (unsigned long long)r.later);
+        return give(sink, 0, seen), DATONG_OK;
+    }
     if (is(what, "checkpoint-range")) {
         checkpoint->save(call, 2, text("x"));
         return give(sink, 0, "a"), give(sink, 1, "b"), DATONG_OK;
@@ -416,6 +431,26 @@ static int32_t find(void *connection, const datong_call *call, const datong_find
     return DATONG_OK;
 }
 
+/* What the process looks like from inside. */
+static size_t inspect(char *out, size_t room) {
+    size_t n = (size_t)snprintf(out, room, "descriptors");
+    for (int fd = 0; fd < 1024; fd++)
+        if (fcntl(fd, F_GETFD) >= 0) n += (size_t)snprintf(out + n, room - n, " %d", fd);
+    struct rlimit core, files;
+    getrlimit(RLIMIT_CORE, &core);
+    getrlimit(RLIMIT_NOFILE, &files);
+    char byte;
+    n += (size_t)snprintf(out + n, room - n,
+                          "\ndumpable %d\nno-new-privileges %d\ncore %llu\nfiles %llu\nstdin %s\n"
+                          "environment",
+                          prctl(PR_GET_DUMPABLE), prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0),
+                          (unsigned long long)core.rlim_max, (unsigned long long)files.rlim_max,
+                          read(0, &byte, 1) == 0 ? "empty" : "full");
+    for (char **e = environ; *e; e++) n += (size_t)snprintf(out + n, room - n, " %s", *e);
+    n += (size_t)snprintf(out + n, room - n, "\n%s process group\n", getpgrp() == getpid() ? "own" : "shared");
+    return n;
+}
+
 static int32_t query(void *connection, const datong_call *call, datong_bytes name, datong_bytes parameters,
                      const datong_text_sink *sink) {
     (void)connection;
@@ -423,6 +458,12 @@ static int32_t query(void *connection, const datong_call *call, datong_bytes nam
         char one[256];
         exchange(call, DATONG_EFFECT_READ, parameters, one, sizeof one);
         sink->put(sink->context, text(one));
+        return DATONG_OK;
+    }
+    if (is(name, "inspect")) {
+        char out[4096];
+        size_t n = inspect(out, sizeof out);
+        sink->put(sink->context, (datong_bytes){(uint8_t *)out, n});
         return DATONG_OK;
     }
     if (is(name, "silent")) return DATONG_OK;

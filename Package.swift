@@ -5,11 +5,12 @@ import PackageDescription
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 let strictC: [CSetting] = [.unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-Werror"]), .define("_GNU_SOURCE")]
 
-// A plugin exports one symbol: the version script hides the rest, and the linker refuses what is missing.
+// A plugin exports one symbol: the version script hides the rest, and the linker refuses what is missing. With lld,
+// because gold keeps what it hides in the table of dynamic symbols.
 let pluginLink: [LinkerSetting] = [
     .unsafeFlags([
-        "-Xlinker", "--version-script=Plugins/export.map", "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z",
-        "-Xlinker", "noexecstack",
+        "-use-ld=lld", "-Xlinker", "--version-script=Plugins/export.map", "-Xlinker", "-z", "-Xlinker", "now",
+        "-Xlinker", "-z", "-Xlinker", "noexecstack",
     ])
 ]
 
@@ -29,7 +30,10 @@ func connector(_ name: String) -> [Target] {
             name: "\(name)Shim", dependencies: ["PluginABI", .target(name: name)], path: "Plugins/\(name)/Shim",
             cSettings: strictC, linkerSettings: pluginLink),
         .testTarget(
-            name: "\(name)Tests", dependencies: [.target(name: name), "PluginKit", "Values", "PluginKitTesting"],
+            name: "\(name)Tests", dependencies: [
+                .target(name: name), .target(name: "\(name)Simulator"), "PluginKit", "PluginKitTesting", "SimulatorKit",
+                "Values",
+            ],
             path: "Tests/\(name)Tests", swiftSettings: strict),
     ]
 }
@@ -75,7 +79,7 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(
             name: "Network",
-            dependencies: ["CCurl", "Values", .product(name: "NIOSSL", package: "swift-nio-ssl")] + nioHTTP,
+            dependencies: ["CCurl", "COpenSSL", "Values", .product(name: "NIOSSL", package: "swift-nio-ssl")] + nioHTTP,
             swiftSettings: strict),
         .target(
             name: "WorkerCore", dependencies: ["PluginABI"], path: "Sources/Worker", exclude: ["main.c"],
@@ -115,7 +119,10 @@ let package = Package(
         .testTarget(
             name: "LedgerTests", dependencies: ["Ledger", "Engine", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: strict),
-        .testTarget(name: "NetworkTests", dependencies: ["Network", "SimulatorKit"], swiftSettings: strict),
+        .testTarget(
+            name: "NetworkTests",
+            dependencies: ["Network", "COpenSSL", "Values", .product(name: "NIOSSL", package: "swift-nio-ssl")] + nioHTTP,
+            swiftSettings: strict),
         .testTarget(
             name: "WorkersTests", dependencies: ["Workers", "WorkerCore", "PluginABI", "Values"],
             exclude: ["Fixtures"], swiftSettings: strict),

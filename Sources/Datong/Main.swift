@@ -1,4 +1,12 @@
+import Glibc
+import Host
+
+/// The `datong` command.
 @main
 struct Main {
-    static func main() {}
+    static func main() async {
+        // A reader of our output that goes away ends the writing, not the host.
+        signal(SIGPIPE, SIG_IGN)
+        exit(await CommandLineTool.run(Array(CommandLine.arguments.dropFirst())))
+    }
 }

@@ -47,8 +47,8 @@ public struct ReadRecord: Sendable, Hashable {
     public enum Content: Sendable, Hashable {
         /// The document, JSON.
         case document([UInt8])
-        /// Only the id: to be fetched if it is news.
-        case hint
+        /// To be fetched if it is news. What is known without fetching: a JSON object by the document's own names, or empty.
+        case hint(known: [UInt8])
         /// The vendor says it is gone.
         case deleted
     }
@@ -207,11 +207,17 @@ public struct CallResult: Sendable {
     /// a clear success or refusal ends the attempt; everything else is an unknown outcome, whatever class the
     /// plugin gave.
     public var reachedVendor: Bool
+    /// Write, poll, undo that failed as a whole: the results the plugin gave before, by record index, each once and
+    /// proper. A record that is missing here has an unknown outcome when the vendor was reached.
+    public var known: [Int: WriteOutcome]
 
-    /// An outcome and whether the vendor may have been reached.
-    public init(outcome: Result<PluginResponse, CallFailure>, reachedVendor: Bool) {
+    /// An outcome, whether the vendor may have been reached, and what is known in spite of a failure.
+    public init(
+        outcome: Result<PluginResponse, CallFailure>, reachedVendor: Bool, known: [Int: WriteOutcome] = [:]
+    ) {
         self.outcome = outcome
         self.reachedVendor = reachedVendor
+        self.known = known
     }
 }
 
@@ -227,7 +233,7 @@ public enum CallFailure: Error, Sendable {
     case cancelled
     /// The plugin broke the contract: counts as class `bug`.
     case contractBreach(ContractBreach)
-    /// Never sent: the worker could not be started, its restart budget is spent, or it was stopped.
+    /// Never sent: the worker could not be started, ended or was stopped before, or its restart budget is spent.
     case notSent(Problem)
 }
 
@@ -263,20 +269,16 @@ public struct WorkerDeath: Sendable, Hashable {
     }
 }
 
-/// What a plugin did against the contract, and what can still be believed.
+/// What a plugin did against the contract.
 public struct ContractBreach: Sendable, Hashable {
     /// Each breach in words, for the engineer.
     public var breaches: [String]
-    /// Write, poll, undo: the results given once and properly, by record index. A record that is missing here has
-    /// an unknown outcome when the vendor was reached.
-    public var known: [Int: WriteOutcome]
     /// The same for people.
     public var problem: Problem
 
     /// A breach.
-    public init(breaches: [String], known: [Int: WriteOutcome], problem: Problem) {
+    public init(breaches: [String], problem: Problem) {
         self.breaches = breaches
-        self.known = known
         self.problem = problem
     }
 }

@@ -75,19 +75,26 @@ public struct WorkerConfiguration: Sendable {
     public var concurrency: Concurrency
     /// Folder with the Swift runtime the plugin was built with; nil for a plugin that needs none.
     public var runtimeFolder: String?
+    /// Milliseconds a call may take to come back after its deadline or cancellation, before the worker is killed.
+    public var graceMs: Int64
+    /// Milliseconds the library may take to load.
+    public var helloMs: Int64
     /// The host's clock, milliseconds since 1970: what deadlines are measured on.
     public var nowMs: @Sendable () -> Int64
 
     /// A configuration; `nowMs` is the system's clock unless given.
     public init(
         isolation: Isolation, plugin: String, open: OpenRequest?, concurrency: Concurrency = Concurrency(),
-        runtimeFolder: String? = nil, nowMs: (@Sendable () -> Int64)? = nil
+        runtimeFolder: String? = nil, graceMs: Int64 = Limits.graceMs, helloMs: Int64 = Limits.helloMs,
+        nowMs: (@Sendable () -> Int64)? = nil
     ) {
         self.isolation = isolation
         self.plugin = plugin
         self.open = open
         self.concurrency = concurrency
         self.runtimeFolder = runtimeFolder
+        self.graceMs = graceMs
+        self.helloMs = helloMs
         self.nowMs = nowMs ?? systemNowMs
     }
 }

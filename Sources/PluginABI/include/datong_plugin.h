@@ -18,6 +18,10 @@
  *  Numbers    fixed width, little endian (x86-64 and arm64 only). No bool, enum, long or bit-field.
  *  Growth     every struct begins with `size`, the bytes its writer knew. A struct is only ever
  *             appended to. A reader takes min(size, own size) bytes and treats the rest as zero.
+ *             An array of such structs is laid out by the host in the size its element had in the
+ *             agreed minor, so plain indexing is safe. Structs without a size never change.
+ *             A reply struct is given with its `size` set; the host zeroes it, fills in what it knows
+ *             and sets `size` to that.
  *             Reserved fields must be zero. An unknown flag in the low half (0x0000ffff) is
  *             ignored, in the high half (0xffff0000) it refuses the struct. An unknown error class
  *             is treated as DATONG_BUG. An unknown JSON member is kept and passed through.
@@ -485,7 +489,8 @@ typedef struct datong_record {
     uint32_t flags;           /* DATONG_RECORD_* */
     datong_bytes id;          /* the document's id at the vendor, stable, at most 256 bytes */
     datong_bytes version;     /* the vendor's own version or time of change, or empty */
-    datong_bytes json;        /* the document; empty with HINT or DELETED */
+    datong_bytes json;        /* the document; with HINT what is known of it without fetching it, an
+                               * object by the document's own names, or empty; empty with DELETED */
 } datong_record;
 #define DATONG_RECORD_HINT 0x1u    /* only the id is known: the host fetches it if it is news */
 #define DATONG_RECORD_DELETED 0x2u /* the vendor says it is gone */
@@ -495,8 +500,8 @@ typedef struct datong_read_sink {
     uint32_t flags;
     void *context;
     int32_t (*record)(void *context, const datong_record *record);
-    /* At most once, last. `more` 1: ask again at once with this cursor. `more` 0: all seen; the cursor is
-     * where the next sweep begins. */
+    /* Once, last; for named documents it may be left out. `more` 1: ask again at once with this cursor.
+     * `more` 0: all seen; the cursor is where the next sweep begins. */
     int32_t (*page)(void *context, datong_bytes next_cursor, uint32_t more);
 } datong_read_sink;
 
@@ -648,7 +653,9 @@ typedef struct datong_hint {
     datong_bytes id;          /* which document: it is fetched for the truth */
     datong_bytes event_id;    /* the vendor's id of this event, for de-duplication; may be empty */
     datong_bytes kind;        /* the vendor's word for what happened, for logs */
-    datong_bytes json;        /* interactive requests only: the message itself */
+    datong_bytes json;        /* what the event itself says, a JSON object or empty: for an interactive
+                               * request the message; else fields by the document's own names
+                               * ({"template":"..."}), so that the host need not fetch what no flow wants */
 } datong_hint;
 
 typedef struct datong_event_sink {
@@ -746,7 +753,7 @@ typedef struct datong_plugin {
     uint32_t epoch;           /* DATONG_EPOCH */
     uint32_t minor_needs;
     uint32_t minor_built;
-    const char *id;           /* "kingdee": [a-z0-9-]{1,32}, equal to the manifest's */
+    const char *id;           /* "example-erp": [a-z0-9-]{1,32}, equal to the manifest's */
     const char *version;      /* semantic version */
     const char *build;        /* free text for support, or "" */
     /* Counted and idempotent: may be called again, each init is paired with one shutdown. [once] */
@@ -763,7 +770,7 @@ typedef struct datong_plugin {
 /* The only exported symbol of a plugin. */
 #define DATONG_PLUGIN_SYMBOL "datong_plugin_v0"
 #if defined(__GNUC__)
-#define DATONG_EXPORT __attribute__((visibility("default"), used))
+#define DATONG_EXPORT __attribute__((visibility("default")))
 #else
 #define DATONG_EXPORT
 #endif
@@ -771,8 +778,8 @@ typedef struct datong_plugin {
 /* The whole shim of a plugin written in another language. In C a plugin can use it as well. */
 #define DATONG_DEFINE_PLUGIN(plugin_id, plugin_version, plugin_build, init_fn, shutdown_fn, ability_fn, open_fn, \
                              close_fn)                                                                           \
-    DATONG_EXPORT extern const datong_plugin datong_plugin_v0;                                                   \
-    const datong_plugin datong_plugin_v0 = {                                                                     \
+    extern const datong_plugin datong_plugin_v0;                                                                 \
+    DATONG_EXPORT const datong_plugin datong_plugin_v0 = {                                                       \
         (uint32_t)sizeof(datong_plugin), 0u, DATONG_MAGIC, DATONG_EPOCH, 1u, DATONG_MINOR,                       \
         plugin_id, plugin_version, plugin_build, init_fn, shutdown_fn, ability_fn, open_fn, close_fn}
 

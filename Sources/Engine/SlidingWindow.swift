@@ -1,0 +1,60 @@
+/// One vendor limit over a sliding window: never more than `max` calls in any `length` milliseconds.
+///
+/// Calls are counted in parts of the window; a part counts as long as any of it can lie inside the window, so the
+/// true figure is never above the count. A clock that steps back counts into the newest part.
+public struct SlidingWindow: Sendable, Equatable {
+    /// Milliseconds.
+    public let length: Milliseconds
+    /// Calls in any window.
+    public let max: Int
+    private let part: Milliseconds
+    private var parts: [(at: Milliseconds, calls: Int)] = []
+    private var sum = 0
+
+    /// A window; `parts` says how finely old calls leave it.
+    public init(length: Milliseconds, max: Int, parts: Int = 100) {
+        self.length = Swift.max(length, 1)
+        self.max = max
+        part = Swift.max(self.length / Milliseconds(Swift.max(parts, 1)), 1)
+    }
+
+    /// How long until one more call fits; 0 when it fits now.
+    public mutating func wait(_ now: Milliseconds) -> Milliseconds {
+        forget(now)
+        if sum < max { return 0 }
+        guard let oldest = parts.first else { return length }
+        return Swift.max(oldest.at + part + length - now, 1)
+    }
+
+    /// Counts calls, whether they fit or not: what was spent was spent.
+    public mutating func count(_ calls: Int = 1, at now: Milliseconds) {
+        forget(now)
+        sum += calls
+        let at = now - now % part
+        if let last = parts.last, last.at >= at {
+            parts[parts.count - 1].calls += calls
+        } else {
+            parts.append((at, calls))
+        }
+    }
+
+    /// Calls that may still lie in the window.
+    public mutating func spent(_ now: Milliseconds) -> Int {
+        forget(now)
+        return sum
+    }
+
+    private mutating func forget(_ now: Milliseconds) {
+        var gone = 0
+        while gone < parts.count, parts[gone].at + part + length <= now {
+            sum -= parts[gone].calls
+            gone += 1
+        }
+        if gone > 0 { parts.removeFirst(gone) }
+    }
+
+    /// Two windows that would answer alike.
+    public static func == (a: SlidingWindow, b: SlidingWindow) -> Bool {
+        a.length == b.length && a.max == b.max && a.sum == b.sum && a.parts.elementsEqual(b.parts) { $0 == $1 }
+    }
+}

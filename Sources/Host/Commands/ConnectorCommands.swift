@@ -1,0 +1,106 @@
+import ArgumentParser
+import Values
+import Vault
+
+/// `datong connector`.
+struct ConnectorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "connector", abstract: "连接器 · connectors", subcommands: [List.self, Inspect.self])
+
+    struct List: DatongCommand {
+        static let configuration = CommandConfiguration(abstract: "列出可用的连接器 · list what can be used")
+        @OptionGroup var global: GlobalOptions
+
+        func perform(_ session: Session) async throws -> ExitStatus {
+            let folders = Draft.load(session.root).draft?.connectorFolders ?? Draft.installedConnectorFolders
+            let catalogue = await ConnectorCatalogue.scan(folders, session.services.inspector)
+            let terminal = session.terminal
+            terminal.result([
+                "connectors": .array(
+                    catalogue.connectors.map {
+                        [
+                            "id": .string($0.id), "version": .string($0.version), "path": .string($0.path),
+                            "sha256": .string($0.sha256), "products": .array($0.products.map { .string($0) }),
+                        ]
+                    }),
+                "refused": .array(
+                    catalogue.refused.map { ["path": .string($0.path), "code": .string($0.problem.code)] }),
+            ])
+            var table = ScreenTable(
+                terminal.words("连接器", "connector"), terminal.words("版本", "version"), terminal.words("产品", "products"),
+                terminal.words("文件", "file"))
+            table.rows = catalogue.connectors.map {
+                [$0.id, $0.version, $0.products.joined(separator: ", "), $0.path]
+            }
+            terminal.table(table)
+            for refused in catalogue.refused where !terminal.json {
+                terminal.note("\(refused.path)")
+                terminal.problem(refused.problem)
+            }
+            if catalogue.connectors.isEmpty {
+                terminal.line(terminal.words("查找过:", "looked in: ") + folders.joined(separator: ", "))
+            }
+            return catalogue.refused.isEmpty ? .done : .attention
+        }
+    }
+
+    struct Inspect: DatongCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "一个库的自述:产品、设置、密钥、额度、单据 · what a library says of itself")
+        @OptionGroup var global: GlobalOptions
+        @Argument(help: "库文件 · library") var file: String
+
+        func perform(_ session: Session) async throws -> ExitStatus {
+            let path = FileStore.absolute(file)
+            let bytes = try FileStore.read(path, limit: ConfigurationLimits.libraryBytes)
+            let describe = try await session.services.inspector.describe(library: path)
+            session.terminal.result(describe)
+            session.terminal.connector(describe, sha256: Hash.sha256Hex(bytes))
+            return .done
+        }
+    }
+}
+
+extension Terminal {
+    /// A text in both languages inside a description.
+    private func title(_ value: JSON?) -> String {
+        Screen.safe(value?.text(language) ?? value?.text(.en) ?? value?.text(.zh) ?? "")
+    }
+
+    func connector(_ describe: JSON, sha256: String) {
+        line("\(describe["id"]?.string ?? "") \(describe["version"]?.string ?? "")  \(title(describe["title"]))")
+        line("sha256 \(sha256)")
+        for product in describe["products"]?.array ?? [] {
+            line()
+            line(words("产品 ", "product ") + "\(product["id"]?.string ?? "")  \(title(product["title"]))")
+            let settings = product["settings"]
+            let required = (settings?["required"]?.array ?? []).compactMap(\.string)
+            var table = ScreenTable("", "", "", "")
+            for (name, property) in settings?["properties"]?.object ?? [:] {
+                table.rows.append([
+                    words("设置", "setting"), name, required.contains(name) ? words("必填", "required") : "",
+                    title(property["title"]),
+                ])
+            }
+            for (name, secret) in product["secrets"]?.object ?? [:] {
+                table.rows.append([
+                    words("密钥", "secret"), name,
+                    secret["required"]?.bool == true ? words("必填", "required") : "", title(secret["title"]),
+                ])
+            }
+            for limit in product["limits"]?.array ?? [] {
+                let window = limit["window_ms"]?.int.map { DurationText.text($0) } ?? ""
+                table.rows.append([words("额度", "limit"), limit["id"]?.string ?? "", limit["max"]?.text ?? "", window])
+            }
+            for stream in product["streams"]?.array ?? [] {
+                let abilities = (stream["abilities"]?.array ?? []).compactMap(\.string).joined(separator: " ")
+                table.rows.append([words("读", "reads"), stream["document"]?.string ?? "", "", abilities])
+            }
+            for document in product["documents"]?.array ?? [] {
+                let abilities = (document["abilities"]?.array ?? []).compactMap(\.string).joined(separator: " ")
+                table.rows.append([words("写", "writes"), document["type"]?.string ?? "", "", abilities])
+            }
+            for text in table.lines.dropFirst() { line("  " + text) }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import Values
+
+/// `datong.yaml`: one customer's workspace.
+struct WorkspaceFile: Sendable, Hashable {
+    /// How the vault is opened.
+    enum Unlock: Sendable, Hashable {
+        /// A file outside the workspace; `~` is the home of the user that runs the host.
+        case keyFile(String)
+        /// A passphrase asked on the terminal. `run` without a terminal refuses it.
+        case passphrase
+    }
+
+    /// How much the log says.
+    enum LogLevel: String, Sendable, CaseIterable { case debug, info, warning, error }
+
+    /// Where alerts go besides the log; they do not pass through the ledger.
+    struct Alerts: Sendable, Hashable {
+        /// Relative to the workspace: one JSON line per alert and per recovery.
+        var file: String
+        /// Program and arguments that get the alert's JSON line on standard input; empty for none.
+        var command: [String]
+        /// Milliseconds until an alert that still holds is repeated.
+        var repeatEvery: Int64
+    }
+
+    /// The short name of the customer, used in names of files.
+    var customer: String
+    /// The customer's name for screens and reports.
+    var title: String
+    /// A workspace without signatures, for demonstrations and tests. Says so on every screen.
+    var practice: Bool
+    /// `zh-CN` or `en`: the language of alerts and reports.
+    var locale: String
+    /// IANA name of the zone that dates without one are meant in.
+    var timeZone: String
+    /// Folders with connector libraries, relative to the workspace or absolute.
+    var connectors: [String]
+    /// How the vault is opened.
+    var unlock: Unlock
+    /// Milliseconds that payloads of finished documents are kept.
+    var ledgerKeep: Int64
+    /// Alerts.
+    var alerts: Alerts
+    /// Log level.
+    var logLevel: LogLevel
+
+    static let keys = [
+        "customer", "title", "practice", "locale", "time_zone", "connectors", "vault", "ledger", "alerts", "log",
+    ]
+
+    /// Nil if something needed is wrong; `findings` has all of it.
+    init?(_ root: Located, file: String, findings: Findings) {
+        guard let reader = MappingReader(root, file: file, keys: Self.keys, findings: findings) else { return nil }
+        let customer = reader.name("customer", write: "hengda")
+        title = reader.optionalText("title", write: "…") ?? customer ?? ""
+        practice = reader.bool("practice", default: false)
+        locale = reader.optionalText("locale", write: "zh-CN") ?? "zh-CN"
+        if !["zh-CN", "en"].contains(locale) {
+            reader.report("locale", .notAChoice("locale", seen: locale, choices: ["zh-CN", "en"]))
+        }
+        timeZone = reader.optionalText("time_zone", write: "Asia/Shanghai") ?? "Asia/Shanghai"
+        if !TimeZoneRule.exists(timeZone) { reader.report("time_zone", .badTimeZone(timeZone)) }
+        connectors = (reader.list("connectors", write: "connectors") ?? []).compactMap {
+            reader.text($0, "connectors", write: "connectors")
+        }
+
+        var unlock: Unlock?
+        if reader.required("vault", write: "{ unlock: { key_file: ~/.config/datong/keys/CUSTOMER.key } }") != nil,
+            let vault = reader.section("vault", keys: ["unlock"]),
+            let value = vault.required("unlock", write: "{ key_file: PATH } | passphrase")
+        {
+            if value.text == "passphrase" {
+                unlock = .passphrase
+            } else if case .scalar(let text, _) = value.content {
+                vault.report(
+                    "unlock", .notAChoice("vault.unlock", seen: text, choices: ["passphrase", "{ key_file: PATH }"]))
+            } else if let section = vault.section("unlock", keys: ["key_file"]),
+                let path = section.text("key_file", write: "~/.config/datong/keys/CUSTOMER.key")
+            {
+                unlock = .keyFile(path)
+            }
+        }
+
+        ledgerKeep = reader.section("ledger", keys: ["keep"])?.duration("keep") ?? 400 * 86_400_000
+        let alerts = reader.section("alerts", keys: ["file", "command", "repeat"])
+        self.alerts = Alerts(
+            file: alerts?.optionalText("file", write: "state/alerts.jsonl") ?? "state/alerts.jsonl",
+            command: (alerts?.list("command", write: "/usr/local/bin/notify") ?? []).compactMap {
+                alerts?.text($0, "command", write: "/usr/local/bin/notify")
+            }, repeatEvery: alerts?.duration("repeat", shortest: 60_000) ?? 4 * 3_600_000)
+        let log = reader.section("log", keys: ["level"])
+        logLevel = log?.choice("level", LogLevel.self) ?? .info
+
+        guard let customer, let unlock else { return nil }
+        self.customer = customer
+        self.unlock = unlock
+    }
+}

@@ -1,0 +1,106 @@
+import Values
+import Workers
+
+/// A connection's worker with the connection's own time-outs, and failures as problems where a stream needs them.
+final class ConnectionWorker: Sendable {
+    let connection: String
+    /// Reads the connector takes at once.
+    let readers: Int
+    private let supervisor: WorkerSupervisor
+    private let timeouts: [String: Int64]
+    private let isPractice: Bool
+    private let now: @Sendable () -> Int64
+
+    init(
+        connection: String, readers: Int, supervisor: WorkerSupervisor, timeouts: [String: Int64], isPractice: Bool,
+        now: @escaping @Sendable () -> Int64
+    ) {
+        self.connection = connection
+        self.readers = readers
+        self.supervisor = supervisor
+        self.timeouts = timeouts
+        self.isPractice = isPractice
+        self.now = now
+    }
+
+    /// One call, as it comes back.
+    func call(_ request: PluginRequest, context: CallContext) async -> CallResult {
+        var context = context
+        if isPractice { context.flags.insert(.practice) }
+        return await supervisor.call(request, context: context)
+    }
+
+    func read(_ read: PluginRequest.Read) async throws(Problem) -> ReadPage {
+        guard case .page(let page) = try await ask(.read(read), timeouts["read"] ?? HostLimits.readTimeoutMs) else {
+            throw .connectorAnswered(connection, "read")
+        }
+        return page
+    }
+
+    func listenOpen() async throws(Problem) -> ListenEndpoint {
+        guard case .endpoint(let endpoint) = try await ask(.listenOpen, HostLimits.probeTimeoutMs) else {
+            throw .connectorAnswered(connection, "listen")
+        }
+        return endpoint
+    }
+
+    func listenFrame(_ frame: [UInt8]) async throws(Problem) -> EventResult {
+        guard case .event(let event) = try await ask(.listenFrame(frame), HostLimits.frameTimeoutMs) else {
+            throw .connectorAnswered(connection, "listen")
+        }
+        return event
+    }
+
+    /// Proves address, credentials and permissions anew; the connector's JSON.
+    func probe() async throws(Problem) -> JSON {
+        let wait = timeouts["probe"] ?? HostLimits.probeTimeoutMs
+        guard case .text(let bytes) = try await ask(.probe, wait, flags: .probe) else {
+            throw .connectorAnswered(connection, "probe")
+        }
+        return try JSON.parse(bytes)
+    }
+
+    func stop() async { await supervisor.shutDown() }
+
+    private func ask(
+        _ request: PluginRequest, _ wait: Int64, flags: CallContext.Flags = []
+    ) async throws(Problem) -> PluginResponse {
+        let context = CallContext(
+            deadlineMs: now() + wait, traceID: "\(connection)-\(request.kind.rawValue)", flags: flags)
+        switch await call(request, context: context).outcome {
+        case .success(let response): return response
+        case .failure(let failure): throw .called(connection, failure)
+        }
+    }
+}
+
+extension Problem {
+    static func connectorAnswered(_ connection: String, _ ability: String) -> Problem {
+        Problem(
+            "E-HOST-016", zh: "连接 \(connection) 的连接器对 \(ability) 给出了别的东西",
+            en: "the connector of \(connection) answered \(ability) with something else",
+            nextZH: "这是连接器的缺陷: 换回上一版本", nextEN: "a defect of the connector: go back to its last version")
+    }
+
+    /// A failed call that is no document's, for people.
+    static func called(_ connection: String, _ failure: CallFailure) -> Problem {
+        switch failure {
+        case .plugin(let failure):
+            let zh = failure.messages.first { $0.language == "zh" } ?? failure.messages.first
+            let en = failure.messages.first { $0.language == "en" } ?? failure.messages.first
+            return Problem(
+                "E-CALL-\(failure.errorClass)",
+                zh: "连接 \(connection): \(zh?.text ?? "\(failure.errorClass)") \(failure.vendorCode)",
+                en: "connection \(connection): \(en?.text ?? "\(failure.errorClass)") \(failure.vendorCode)",
+                nextZH: "datong connection check \(connection)", nextEN: "datong connection check \(connection)")
+        case .workerDied(let death): return death.problem
+        case .contractBreach(let breach): return breach.problem
+        case .notSent(let problem): return problem
+        case .deadlineExceeded, .cancelled:
+            return Problem(
+                "E-CALL-cancelled", zh: "连接 \(connection) 在限定时间内没有答复",
+                en: "connection \(connection) did not answer in time",
+                nextZH: "datong connection check \(connection)", nextEN: "datong connection check \(connection)")
+        }
+    }
+}

@@ -1,0 +1,188 @@
+import Foundation
+import Glibc
+import Synchronization
+import Values
+
+/// The control socket: `state/control.sock`, mode 0600, one JSON object a line each way, same user only.
+///
+/// Request `{"verb","arguments"}`, answer `{"ok":…}` or `{"problem":{"code","zh","en","next_zh","next_en"}}`.
+enum ControlSocket {
+    static func address(_ path: String) throws(Problem) -> sockaddr_un {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
+            throw .hostGone("the path of the control socket is longer than 107 bytes: \(path)")
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        return address
+    }
+
+    static func withAddress<T>(_ address: sockaddr_un, _ body: (UnsafePointer<sockaddr>, socklen_t) -> T) -> T {
+        withUnsafePointer(to: address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+    }
+
+    /// One line, without its end; nil when the other side closed or sent more than the limit.
+    static func readLine(_ descriptor: Int32) -> [UInt8]? {
+        var line: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = recv(descriptor, &buffer, buffer.count, 0)
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { return nil }
+            if let end = buffer[..<count].firstIndex(of: 10) {
+                line += buffer[..<end]
+                return line
+            }
+            line += buffer[..<count]
+            if line.count > HostLimits.controlBytes { return nil }
+        }
+    }
+
+    static func writeLine(_ descriptor: Int32, _ json: JSON) -> Bool {
+        let bytes = json.serialized() + [10]
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes[sent...].withUnsafeBytes {
+                send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { return false }
+            sent += count
+        }
+        return true
+    }
+
+    static func json(_ problem: Problem) -> JSON {
+        [
+            "problem": [
+                "code": .string(problem.code), "zh": .string(problem.what.zh), "en": .string(problem.what.en),
+                "next_zh": .string(problem.next.zh), "next_en": .string(problem.next.en),
+            ]
+        ]
+    }
+
+    static func problem(_ json: JSON) -> Problem? {
+        guard let problem = json["problem"], let code = problem["code"]?.string else { return nil }
+        return Problem(
+            code, zh: problem["zh"]?.string ?? "", en: problem["en"]?.string ?? "",
+            nextZH: problem["next_zh"]?.string ?? "", nextEN: problem["next_en"]?.string ?? "")
+    }
+}
+
+/// The host's end. One thread accepts; each connection has a thread while it lasts (an operator's command).
+final class ControlServer: Sendable {
+    private let descriptor: Int32
+    private let path: String
+    private let stopping = Atomic(false)
+
+    /// Listens at `path`. `answer` may take its time; it runs as a task.
+    init(path: String, answer: @escaping @Sendable (String, JSON) async throws(Problem) -> JSON) throws(Problem) {
+        self.path = path
+        unlink(path)
+        let address = try ControlSocket.address(path)
+        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let old = umask(0o177)
+        let bound = ControlSocket.withAddress(address) { bind(descriptor, $0, $1) }
+        umask(old)
+        guard descriptor >= 0, bound == 0, listen(descriptor, 16) == 0 else {
+            throw .hostGone("cannot listen at \(path): \(String(cString: strerror(errno)))")
+        }
+        let thread = Thread { [self] in
+            while true {
+                let peer = accept(descriptor, nil, nil)
+                if peer < 0 {
+                    if errno == EINTR || errno == ECONNABORTED { continue }
+                    return
+                }
+                _ = fcntl(peer, F_SETFD, FD_CLOEXEC)
+                if stopping.load(ordering: .acquiring) {
+                    Glibc.close(peer)
+                    return
+                }
+                Thread.detachNewThread { Self.converse(peer, answer) }
+            }
+        }
+        thread.name = "control"
+        thread.start()
+    }
+
+    private static func converse(
+        _ peer: Int32, _ answer: @escaping @Sendable (String, JSON) async throws(Problem) -> JSON
+    ) {
+        defer { Glibc.close(peer) }
+        // struct ucred: process, user, group; the C library shows it only to GNU sources.
+        var credentials: [UInt32] = [0, 0, 0]
+        var size = socklen_t(12)
+        guard getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0,
+            credentials[1] == geteuid() || credentials[1] == 0
+        else { return }
+        while let line = ControlSocket.readLine(peer) {
+            let done = DispatchSemaphore(value: 0)
+            let reply = Mutex(JSON.null)
+            Task {
+                var result: JSON
+                do throws(Problem) {
+                    let request = try JSON.parse(line)
+                    let verb = request["verb"]?.string ?? ""
+                    result = ["ok": try await answer(verb, request["arguments"] ?? [:])]
+                } catch {
+                    result = ControlSocket.json(error)
+                }
+                let sending = result
+                reply.withLock { $0 = sending }
+                done.signal()
+            }
+            done.wait()
+            if !ControlSocket.writeLine(peer, reply.withLock { $0 }) { return }
+        }
+    }
+
+    func stop() {
+        stopping.store(true, ordering: .releasing)
+        shutdown(descriptor, Int32(SHUT_RDWR))
+        Glibc.close(descriptor)
+        unlink(path)
+    }
+}
+
+/// The command's end.
+struct ControlClient: HostControl {
+    let path: String
+
+    /// Whether a host answers at the socket now.
+    func isAlive() -> Bool {
+        guard let descriptor = try? connect() else { return false }
+        close(descriptor)
+        return true
+    }
+
+    private func connect() throws(Problem) -> Int32 {
+        let address = try ControlSocket.address(path)
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0, ControlSocket.withAddress(address, { Glibc.connect(descriptor, $0, $1) }) == 0 else {
+            let reason = String(cString: strerror(errno))
+            if descriptor >= 0 { close(descriptor) }
+            throw .hostGone(reason)
+        }
+        return descriptor
+    }
+
+    func request(_ verb: String, _ arguments: JSON) async throws(Problem) -> JSON {
+        let descriptor = try connect()
+        let answer: JSON? = await Blocking.run {
+            defer { close(descriptor) }
+            guard ControlSocket.writeLine(descriptor, ["verb": .string(verb), "arguments": arguments]),
+                let line = ControlSocket.readLine(descriptor)
+            else { return nil }
+            return try? JSON.parse(line)
+        }
+        guard let answer else { throw .hostGone("it closed the connection") }
+        if let problem = ControlSocket.problem(answer) { throw problem }
+        return answer["ok"] ?? .null
+    }
+}

@@ -1,0 +1,62 @@
+/// The running host's own bounds, each with its reason.
+enum HostLimits {
+    /// A token is renewed at most this long before its end: vendors advise ten minutes of two hours.
+    static let longestEarlyRenewalMs: Int64 = 600_000
+    /// After a refused log-in nobody tries again for so long: vendors lock an account after a handful.
+    static let refusedLoginRestMs: Int64 = 60_000
+    /// Longest a write may take when the connection file says nothing; slow ERPs need most of a minute.
+    static let writeTimeoutMs: Int64 = 60_000
+    /// See `writeTimeoutMs`; vendors answer large reads after up to three minutes.
+    static let readTimeoutMs: Int64 = 200_000
+    /// See `writeTimeoutMs`.
+    static let findTimeoutMs: Int64 = 60_000
+    /// A probe is waited for by a person.
+    static let probeTimeoutMs: Int64 = 30_000
+    /// One frame of an event stream: the vendor wants its answer in seconds.
+    static let frameTimeoutMs: Int64 = 10_000
+    /// Documents fetched with one call: a failing call costs at most so many.
+    static let fetchBatch = 4
+    /// Documents received and not yet sent; above it sweeps wait. Bounds memory, not the ledger.
+    static let openItemsHighWater = 5_000
+    /// Records asked for per page.
+    static let pageRecords = 100
+    /// A reply body when the plugin names no bound. Vendors send lists of tens of megabytes.
+    static let replyBytes: UInt64 = 16 << 20
+    /// The most a plugin may ask for.
+    static let maxReplyBytes: UInt64 = 40 << 20
+    /// One key of connector state.
+    static let stateBytes = 65_536
+    /// One checkpoint.
+    static let checkpointBytes = 4_096
+    /// First wait before a failed fetch, sweep or stream is tried again; doubled up to `longestRetryMs`.
+    static let firstRetryMs: Int64 = 1_000
+    /// See `firstRetryMs`.
+    static let longestRetryMs: Int64 = 60_000
+    /// One request or answer on the control socket.
+    static let controlBytes = 16 << 20
+    /// How long a stopping host waits for calls on their way before it leaves them to the next start.
+    static let stopGraceMs: Int64 = 10_000
+    /// An idle worker is stopped after so long.
+    static let idleWorkerMs: Int64 = 600_000
+    /// Parts a durable window's allowance is debited in: a crash loses at most one part.
+    static let blocksPerWindow = 100
+    /// Windows at least this long are debited durably; shorter ones pass while a host starts.
+    static let durableWindowMs: Int64 = 60_000
+    /// After so long without an answer a slow ERP has committed or never will, when the connector names no horizon.
+    static let commitHorizonMs: Int64 = 120_000
+    /// A sweep finds what events missed; more often only spends the vendor's quota.
+    static let sweepEveryMs: Int64 = 3_600_000
+    /// An approval can take weeks from its creation, by which sources list.
+    static let lookBackMs: Int64 = 45 * 86_400_000
+    /// To a ready connection, TLS included; a LAN answers in milliseconds, a far cloud in a second.
+    static let connectTimeoutMs: Int64 = 10_000
+    /// Windows a connection file may bound although the connector's profile does not name them.
+    static let namedWindows: [String: Int64] = [
+        "per_second": 1_000, "per_minute": 60_000, "per_hour": 3_600_000, "per_day": 86_400_000,
+        "per_month": 31 * 86_400_000,
+    ]
+    /// Our own pings on an event stream: a half-open socket shows within two of them.
+    static let pingEveryMs = 30_000
+    /// An event stream that says nothing for so long is dead, whatever TCP believes.
+    static let streamIdleMs = 120_000
+}

@@ -1,0 +1,79 @@
+import Engine
+import Values
+
+extension Problem {
+    static func secretNotNamed(_ name: String) -> Problem {
+        Problem(
+            "E-HOST-001", zh: "连接没有名为 \(name) 的凭据", en: "the connection names no secret \(name)",
+            nextZH: "在 connections/*.yaml 的 secrets 中加上 \(name): vault:…",
+            nextEN: "add \(name): vault:… under secrets of the connection file")
+    }
+    static func noOpenItem(_ id: ItemID) -> Problem {
+        Problem(
+            "E-HOST-002", zh: "单据 \(id) 不存在或已完结", en: "item \(id) does not exist or is settled",
+            nextZH: "datong ledger show \(id)", nextEN: "datong ledger show \(id)")
+    }
+    static func cannotMove(_ id: ItemID, _ state: FiveStates) -> Problem {
+        Problem(
+            "E-HOST-003", zh: "单据 \(id) 的状态是 \(state.rawValue), 不能这样处理",
+            en: "item \(id) is \(state.rawValue): this cannot be done to it",
+            nextZH: "结果未知的单据只能核对 (retry) 或确认 (resolve); datong ledger show \(id)",
+            nextEN: "an unknown outcome can only be looked up (retry) or resolved; datong ledger show \(id)")
+    }
+    static func workspaceInUse(_ pid: String) -> Problem {
+        Problem(
+            "E-HOST-004", zh: "工作区正被另一个 datong 进程使用 (\(pid))",
+            en: "another datong process uses this workspace (\(pid))",
+            nextZH: "先停止它, 或直接使用其他命令: 它们会与运行中的主机对话",
+            nextEN: "stop it first; other commands talk to the running host by themselves")
+    }
+    static func hostGone(_ reason: String) -> Problem {
+        Problem(
+            "E-HOST-005", zh: "与运行中的主机对话失败: \(reason)", en: "talking to the running host failed: \(reason)",
+            nextZH: "datong status 看主机是否在运行", nextEN: "datong status tells whether the host runs")
+    }
+    static func noFlow(_ name: String) -> Problem {
+        Problem(
+            "E-HOST-008", zh: "运行的版本中没有流程 \(name)", en: "the running revision has no flow \(name)",
+            nextZH: "datong flow list", nextEN: "datong flow list")
+    }
+    static func noConnection(_ name: String) -> Problem {
+        Problem(
+            "E-HOST-009", zh: "运行的版本中没有连接 \(name)", en: "the running revision has no connection \(name)",
+            nextZH: "datong connection list", nextEN: "datong connection list")
+    }
+    static func noActiveRevision() -> Problem {
+        Problem(
+            "E-HOST-010", zh: "还没有可运行的版本", en: "there is no revision to run yet",
+            nextZH: "先运行 datong apply", nextEN: "run datong apply first")
+    }
+    static func severalItems(_ name: String, _ ids: [ItemID]) -> Problem {
+        let list = ids.map { "\($0)" }.joined(separator: ", ")
+        return Problem(
+            "E-HOST-011", zh: "\(name) 对应多个单据: \(list)", en: "\(name) names several items: \(list)",
+            nextZH: "用其中一个编号", nextEN: "use one of the numbers")
+    }
+    static func noItem(_ name: String) -> Problem {
+        Problem(
+            "E-HOST-012", zh: "账本中没有 \(name)", en: "the ledger has no \(name)",
+            nextZH: "datong ledger list", nextEN: "datong ledger list")
+    }
+    static func connectionFailed(_ name: String, zh: String, en: String) -> Problem {
+        Problem(
+            "E-HOST-013", zh: "连接 \(name) 检查不通过: \(zh)", en: "connection \(name) does not pass its check: \(en)",
+            nextZH: "按原因改正后 datong connection check \(name)",
+            nextEN: "mend the cause, then datong connection check \(name)")
+    }
+    static func workerMissing(_ path: String) -> Problem {
+        Problem(
+            "E-HOST-014", zh: "找不到 datong-worker (\(path))", en: "datong-worker is not at \(path)",
+            nextZH: "重新安装, datong 与 datong-worker 须在同一目录",
+            nextEN: "install again: datong and datong-worker belong in one folder")
+    }
+    static func ledgerSealing(_ reason: String) -> Problem {
+        Problem(
+            "E-HOST-020", zh: "账本内容无法加密: \(reason)", en: "the ledger's payloads cannot be sealed: \(reason)",
+            nextZH: "重新启动 datong; 若重复出现, 检查 OpenSSL 安装",
+            nextEN: "start datong again; if it repeats, check the OpenSSL installation")
+    }
+}

@@ -1,0 +1,226 @@
+import Engine
+import Synchronization
+import Values
+
+/// One limit of a connection as it runs: the connector's profile, lowered by the connection file.
+struct LimitRule: Sendable, Hashable {
+    /// As the profile names it, `per_second`.
+    var id: String
+    /// Milliseconds; nil: a bound on calls at once.
+    var window: Milliseconds?
+    var max: Int
+    /// Which calls it counts; empty: all.
+    var meter: String
+}
+
+/// Keeps every limit of every connection, for all flows and workers together.
+///
+/// Long windows are debited in durable parts before the calls are made: a crash counts a part as spent, so no window
+/// ever holds more than its figure (ruling 27). A window shorter than a minute begins full instead: it is over
+/// before it could matter.
+final class LimitKeeper: Sendable {
+    private struct Window {
+        var rule: LimitRule
+        var window: SlidingWindow
+        /// Calls of the last durable part not used yet.
+        var paid = 0
+    }
+
+    private struct Waiter {
+        var id: UInt64
+        var resume: @Sendable (Bool) -> Void
+    }
+
+    private struct Site {
+        var rules: [LimitRule] = []
+        var windows: [Window] = []
+        var atOnce: Int?
+        var running = 0
+        var waiters: [Waiter] = []
+    }
+
+    private struct State {
+        var sites: [String: Site] = [:]
+        var next: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
+    private let now: @Sendable () -> Milliseconds
+    private let pay: @Sendable (_ bucket: String, _ at: Milliseconds, _ calls: Int) async -> Void
+    private let paid: @Sendable (_ bucket: String, _ from: Milliseconds) -> [(at: Milliseconds, calls: Int)]
+
+    /// `pay` makes a debit durable before it returns; `paid` reads earlier debits.
+    init(
+        now: @escaping @Sendable () -> Milliseconds,
+        pay: @escaping @Sendable (String, Milliseconds, Int) async -> Void,
+        paid: @escaping @Sendable (String, Milliseconds) -> [(at: Milliseconds, calls: Int)]
+    ) {
+        self.now = now
+        self.pay = pay
+        self.paid = paid
+    }
+
+    /// The limits of a connection; unchanged rules keep their counts.
+    func set(_ connection: String, _ rules: [LimitRule]) {
+        let at = now()
+        let wanted = rules.filter { $0.window != nil }
+        let known = state.withLock { $0.sites[connection]?.windows ?? [] }
+        let windows = wanted.map { rule -> Window in
+            if let old = known.first(where: { $0.rule == rule }) { return old }
+            var window = SlidingWindow(
+                length: rule.window ?? 1, max: rule.max, parts: HostLimits.blocksPerWindow)
+            if Self.isDurable(rule) {
+                for block in paid(Self.bucket(connection, rule), at - (rule.window ?? 0)) {
+                    window.count(block.calls, at: block.at)
+                }
+            } else if known.isEmpty {
+                window.count(rule.max, at: at)
+            }
+            return Window(rule: rule, window: window)
+        }
+        let run = state.withLock { state -> [Waiter] in
+            state.sites[connection, default: Site()].rules = rules
+            state.sites[connection]?.windows = windows
+            state.sites[connection]?.atOnce = rules.filter { $0.window == nil }.map(\.max).min()
+            return Self.admit(connection, &state)
+        }
+        for waiter in run { waiter.resume(true) }
+    }
+
+    private static func isDurable(_ rule: LimitRule) -> Bool { (rule.window ?? 0) >= HostLimits.durableWindowMs }
+    private static func bucket(_ connection: String, _ rule: LimitRule) -> String { "\(connection)/\(rule.id)" }
+
+    /// Waits for every limit the call spends. False: not before `deadline`, or cancelled; nothing was spent.
+    func enter(_ connection: String, meter: String, deadline: Milliseconds) async -> Bool {
+        guard await takePlace(connection) else { return false }
+        while true {
+            let at = now()
+            enum Step { case go, wait(Milliseconds), pay([(String, Int, Int)]) }
+            let step = state.withLock { state -> Step in
+                guard var site = state.sites[connection] else { return .go }
+                defer { state.sites[connection] = site }
+                let spending = site.windows.indices.filter {
+                    site.windows[$0].rule.meter.isEmpty || site.windows[$0].rule.meter == meter
+                }
+                var wait: Milliseconds = 0
+                var due: [(String, Int, Int)] = []
+                for index in spending where site.windows[index].paid == 0 {
+                    wait = max(wait, site.windows[index].window.wait(at))
+                    let rule = site.windows[index].rule
+                    if wait == 0 && Self.isDurable(rule) {
+                        let room = rule.max - site.windows[index].window.spent(at)
+                        let part = min(max(rule.max / HostLimits.blocksPerWindow, 1), room)
+                        due.append((Self.bucket(connection, rule), index, part))
+                    }
+                }
+                if wait > 0 { return .wait(wait) }
+                if !due.isEmpty {
+                    // Counted before it is durable, so that nobody else pays for the same part.
+                    for (_, index, part) in due { site.windows[index].window.count(part, at: at) }
+                    return .pay(due)
+                }
+                for index in spending {
+                    if Self.isDurable(site.windows[index].rule) {
+                        site.windows[index].paid -= 1
+                    } else {
+                        site.windows[index].window.count(at: at)
+                    }
+                }
+                return .go
+            }
+            switch step {
+            case .go: return true
+            case .wait(let wait):
+                if at + wait > deadline {
+                    leave(connection)
+                    return false
+                }
+                do {
+                    try await Task.sleep(for: .milliseconds(wait))
+                } catch {
+                    leave(connection)
+                    return false
+                }
+            case .pay(let due):
+                for (bucket, index, part) in due {
+                    await pay(bucket, at, part)
+                    state.withLock { state in
+                        guard let site = state.sites[connection], index < site.windows.count else { return }
+                        state.sites[connection]?.windows[index].paid += part
+                    }
+                }
+            }
+        }
+    }
+
+    /// The call is over: its place is free.
+    func leave(_ connection: String) {
+        let run = state.withLock { state -> [Waiter] in
+            state.sites[connection]?.running -= 1
+            return Self.admit(connection, &state)
+        }
+        for waiter in run { waiter.resume(true) }
+    }
+
+    private func takePlace(_ connection: String) async -> Bool {
+        let id = state.withLock { state -> UInt64? in
+            guard let site = state.sites[connection], let bound = site.atOnce,
+                site.running >= bound || !site.waiters.isEmpty
+            else {
+                state.sites[connection]?.running += 1
+                return nil
+            }
+            state.next += 1
+            return state.next
+        }
+        guard let id else { return true }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let run = state.withLock { state -> [Waiter] in
+                    state.sites[connection]?.waiters.append(Waiter(id: id) { continuation.resume(returning: $0) })
+                    return Self.admit(connection, &state)
+                }
+                for waiter in run { waiter.resume(true) }
+                if Task.isCancelled { withdraw(connection, id) }
+            }
+        } onCancel: {
+            withdraw(connection, id)
+        }
+    }
+
+    private func withdraw(_ connection: String, _ id: UInt64) {
+        let waiter = state.withLock { state -> Waiter? in
+            guard let index = state.sites[connection]?.waiters.firstIndex(where: { $0.id == id }) else { return nil }
+            return state.sites[connection]?.waiters.remove(at: index)
+        }
+        waiter?.resume(false)
+    }
+
+    private static func admit(_ connection: String, _ state: inout State) -> [Waiter] {
+        guard var site = state.sites[connection] else { return [] }
+        var run: [Waiter] = []
+        while let first = site.waiters.first, site.running < site.atOnce ?? .max {
+            site.waiters.removeFirst()
+            site.running += 1
+            run.append(first)
+        }
+        state.sites[connection] = site
+        return run
+    }
+
+    /// What is spent of each window, for `status`.
+    func report(_ connection: String) -> [JSON] {
+        let at = now()
+        return state.withLock { state in
+            guard var site = state.sites[connection] else { return [] }
+            return site.windows.indices.map { index in
+                let rule = site.windows[index].rule
+                let spent = site.windows[index].window.spent(at) - site.windows[index].paid
+                return [
+                    "id": .string(rule.id), "window_ms": .int(Int(rule.window ?? 0)), "max": .int(rule.max),
+                    "spent": .int(spent),
+                ]
+            }
+        }
+    }
+}

@@ -1,0 +1,531 @@
+import Engine
+import Glibc
+import Ledger
+import Values
+import Workers
+
+/// What commands ask of the running host; `docs/control.md` gives each verb's arguments and answer.
+extension HostProcess: HostControl {
+    func request(_ verb: String, _ arguments: JSON) async throws(Problem) -> JSON { try await answer(verb, arguments) }
+
+    func answer(_ verb: String, _ arguments: JSON) async throws(Problem) -> JSON {
+        switch verb {
+        case "status": return try await status()
+        case "doctor": return try await doctor()
+        case "apply": return try await apply(arguments)
+        case "rollback": return try await rollback(arguments)
+        case "connection.check": return try await checkConnection(arguments)
+        case "flow.pause": return try await pauseFlow(arguments, true)
+        case "flow.resume": return try await pauseFlow(arguments, false)
+        case "flow.run": return try await runFlow(arguments)
+        case "flow.try": return try await tryFlow(arguments)
+        case "vault.reload":
+            try reloadVault()
+            return [:]
+        case "ledger.list": return try await list(arguments)
+        case "ledger.show": return try await show(arguments)
+        case "ledger.retry": return try await retry(arguments)
+        case "ledger.resolve": return try await resolve(arguments)
+        case "ledger.skip": return try await skip(arguments)
+        default: throw .unknownVerb(verb)
+        }
+    }
+
+    private func ask(_ request: PersonRequest) async throws(Problem) -> JSON {
+        let result: Result<JSON, Problem> = await withCheckedContinuation { continuation in
+            conductor.send(.person(request) { continuation.resume(returning: $0) })
+        }
+        return try result.get()
+    }
+
+    private func read<T: Sendable>(_ body: @escaping @Sendable () throws(Problem) -> T) async throws(Problem) -> T {
+        let result: Result<T, Problem> = await Blocking.run {
+            do throws(Problem) { return .success(try body()) } catch { return .failure(error) }
+        }
+        return try result.get()
+    }
+
+    private func text(_ arguments: JSON, _ name: String, _ verb: String) throws(Problem) -> String {
+        guard let text = arguments[name]?.string, !text.isEmpty else { throw .badArgument(verb, name) }
+        return text
+    }
+
+    private func flow(_ arguments: JSON, _ verb: String) throws(Problem) -> PlannedFlow {
+        let name = try text(arguments, "flow", verb)
+        guard let flow = plan.flows.values.first(where: { $0.file.name == name }) else { throw .noFlow(name) }
+        return flow
+    }
+
+    private func item(_ arguments: JSON, _ verb: String) throws(Problem) -> ItemID {
+        guard let item = arguments["item"]?.int else { throw .badArgument(verb, "item") }
+        return item
+    }
+
+    func time(_ at: Milliseconds) -> JSON {
+        guard let zone = try? TimeZoneRule(named: plan.timeZone), let text = zone.text(of: Instant(ms: at)) else {
+            return .string(Instant(ms: at).description)
+        }
+        return .string(text)
+    }
+
+    private func cause(_ detail: String?) -> JSON { detail.flatMap { try? JSON.parse($0) } ?? .null }
+
+    // MARK: status
+
+    private func status() async throws(Problem) -> JSON {
+        let plan = plan
+        let workspace = workspace
+        let counts = try await read { [ledger] () throws(Problem) in try ledger.counts() }
+        let pauses = await pauses(plan)
+        var connections: [JSON] = []
+        for connection in plan.connections.values.sorted(by: { $0.file.name < $1.file.name }) {
+            let name = connection.file.name
+            let pause = plan.lanes.values.filter { $0.connection == name }.compactMap { pauses.lanes[$0.id] }.first
+            let trouble = plan.streams.values.filter { $0.connection == name }.compactMap {
+                streams.report($0.id).trouble
+            }
+            .first
+            let state = mode == .command ? "idle" : pause != nil ? "paused" : trouble != nil ? "down" : "ready"
+            connections.append([
+                "name": .string(name), "state": .string(state), "connector": .string(connection.file.connector),
+                "version": .string(connection.connectorVersion),
+                "confinement": .string(connection.file.isolation == .inProcess ? "in-process" : "worker"),
+                "quota": .array(
+                    limits.report(name).map {
+                        ["id": $0["id"] ?? .null, "used": $0["spent"] ?? .null, "max": $0["max"] ?? .null]
+                    }),
+                "cause": pause.map { self.words($0) } ?? trouble.map { ["zh": .string($0), "en": .string($0)] }
+                    ?? .null,
+                "listening": .bool(
+                    plan.streams.values.contains { $0.connection == name && streams.report($0.id).listening }),
+            ])
+        }
+        var flows: [JSON] = []
+        for flow in plan.flows.values.sorted(by: { $0.file.name < $1.file.name }) {
+            let count = counts.first { $0.flow == flow.id }
+            var five: JSONObject = ["read": .int(count?.read ?? 0)]
+            for state in FiveStates.allCases { five[state.rawValue] = .int(count?.counts[state] ?? 0) }
+            let back = flow.writeBack.flatMap { back in counts.first { $0.flow == back.flow } }
+            var entry: JSONObject = [
+                "name": .string(flow.file.name), "title": .string(flow.file.title),
+                "state": .string(pauses.flows[flow.id] == true ? "paused" : "active"), "counts": .object(five),
+            ]
+            if let back {
+                var counts: JSONObject = ["read": .int(back.read)]
+                for state in FiveStates.allCases { counts[state.rawValue] = .int(back.counts[state] ?? 0) }
+                entry["write_back"] = .object(counts)
+            }
+            flows.append(.object(entry))
+        }
+        var notes: [JSON] = []
+        if mode == .command { notes.append(["zh": "主机没有运行", "en": "no host is running"]) }
+        return [
+            "customer": .string(workspace.customer), "title": .string(workspace.title),
+            "practice": .bool(workspace.practice), "revision": .int(plan.revision),
+            "host": [
+                "version": .string(DatongRoot.version), "running": .bool(mode == .serve), "pid": .int(Int(getpid())),
+                "since": time(startedAt),
+            ], "connections": .array(connections), "flows": .array(flows), "alerts": [], "notes": .array(notes),
+        ]
+    }
+
+    private func pauses(_ plan: Plan) async -> (lanes: [LaneID: LanePause], flows: [FlowID: Bool]) {
+        await withCheckedContinuation { continuation in
+            conductor.send(
+                .inspect { engine in
+                    var lanes: [LaneID: LanePause] = [:]
+                    for id in plan.lanes.keys { lanes[id] = engine.pause(of: id) }
+                    var flows: [FlowID: Bool] = [:]
+                    for id in plan.flows.keys { flows[id] = engine.isPaused(flow: id) }
+                    continuation.resume(returning: (lanes, flows))
+                })
+        }
+    }
+
+    private func words(_ pause: LanePause) -> JSON {
+        switch pause {
+        case .stopped(let cls):
+            let name = cls.map { "\($0)" } ?? "person"
+            return [
+                "code": .string("I-PAUSED-\(name)"), "zh": .string("已停止发送 (\(name)), 等人处理"),
+                "en": .string("sending stopped (\(name)) until someone acts"),
+                "next_zh": "改正原因后 datong connection check NAME",
+                "next_en": "mend the cause, then datong connection check NAME",
+            ]
+        case .until(let at, let cls):
+            let when = time(at).string ?? ""
+            return [
+                "code": .string("I-PAUSED-\(cls)"), "zh": .string("暂停发送到 \(when) (\(cls))"),
+                "en": .string("sending pauses until \(when) (\(cls))"),
+            ]
+        }
+    }
+
+    // MARK: doctor
+
+    private func doctor() async throws(Problem) -> JSON {
+        var checks: [JSON] = []
+        func check(_ state: String, _ zh: String, _ en: String, _ problem: Problem? = nil) {
+            var entry: JSONObject = ["state": .string(state), "zh": .string(zh), "en": .string(en)]
+            if let problem { entry["problem"] = ControlSocket.json(problem)["problem"] ?? .null }
+            checks.append(.object(entry))
+        }
+        check("ok", "保险库可以打开, 账本为 synchronous=FULL", "the vault opens, the ledger is synchronous=FULL")
+        do throws(Problem) {
+            let lines = try await read { [ledger] () throws(Problem) in try ledger.verifyAudit() }
+            check("ok", "审计链完整, \(lines) 行", "the audit chain is whole, \(lines) lines")
+        } catch {
+            check("failed", "审计链", "the audit chain", error)
+        }
+        let counts = try await read { [ledger] () throws(Problem) in try ledger.counts() }
+        let unbalanced = counts.filter { !$0.isBalanced }.count
+        check(
+            unbalanced == 0 ? "ok" : "failed", "已读 = 成功 + 跳过 + 待处理 + 需人工 + 核对中",
+            "read = done + skipped + pending + held + checking")
+        let held = counts.reduce(0) { $0 + ($1.counts[.held] ?? 0) }
+        if held > 0 {
+            check(
+                "warning", "\(held) 张单据需人工: datong ledger list --state held",
+                "\(held) documents are held: datong ledger list --state held")
+        }
+        for connection in plan.connections.keys.sorted() {
+            do throws(Problem) {
+                let report = try await probe(connection)
+                check(
+                    "ok", "连接 \(connection): \(report["version"]?.string ?? "可用")",
+                    "connection \(connection): \(report["version"]?.string ?? "works")")
+            } catch {
+                check("failed", "连接 \(connection)", "connection \(connection)", error)
+            }
+        }
+        check("warning", "未在真实厂商系统上运行过: 只对模拟器验证", "never run against a vendor's real system here: proved on simulators")
+        return ["checks": .array(checks)]
+    }
+
+    private func probe(_ connection: String) async throws(Problem) -> JSON {
+        guard let worker = worker(connection) else { throw .noConnection(connection) }
+        return try await worker.probe()
+    }
+
+    private func checkConnection(_ arguments: JSON) async throws(Problem) -> JSON {
+        let name = try text(arguments, "name", "connection.check")
+        guard let connection = plan.connections[name] else { throw .noConnection(name) }
+        sessions.forgetRefusals(connector: connection.file.connector)
+        let report = try await probe(name)
+        var checks: [JSON] = []
+        var works = true
+        for check in report["checks"]?.array ?? [] {
+            let passed = check["ok"]?.bool == true
+            if !passed { works = false }
+            checks.append([
+                "state": .string(passed ? "ok" : "failed"), "zh": check["zh"] ?? .null, "en": check["en"] ?? .null,
+            ])
+        }
+        if works {
+            // The connection works again: what stood still for its sake goes on (ruling 7).
+            for lane in plan.lanes.values where lane.connection == name { conductor.send(.lane(lane.id, nil)) }
+        }
+        return [
+            "ok": .bool(works), "checks": .array(checks), "vendor": report["vendor"] ?? .null,
+            "version": report["version"] ?? .null, "fingerprint": report["fingerprint"] ?? .null,
+        ]
+    }
+
+    // MARK: revisions
+
+    private func created() -> String { time(Self.clock()).string ?? "" }
+
+    private func apply(_ arguments: JSON) async throws(Problem) -> JSON {
+        let application = try await Application.prepare(paths.root, inspector: connectorInspector)
+        if arguments["dry_run"]?.bool == true { return application.json }
+        let manifest = try application.freeze(
+            expecting: arguments["content"]?.string, created: created(), user: SystemUser.name)
+        return try await putInForce(manifest, "apply")
+    }
+
+    private func rollback(_ arguments: JSON) async throws(Problem) -> JSON {
+        let store = RevisionStore(paths.root)
+        let plan = try RevisionChange.rollback(store, to: arguments["to"]?.int.map { Int($0) })
+        if arguments["dry_run"]?.bool == true { return plan.json }
+        let manifest = try store.rollback(to: plan.target, created: created(), user: SystemUser.name)
+        return try await putInForce(manifest, "rollback")
+    }
+
+    private func putInForce(_ manifest: RevisionManifest, _ action: String) async throws(Problem) -> JSON {
+        CrashPoint.revisionFrozen.reach()
+        try await runActiveRevision()
+        _ = try await ask(
+            .audit(
+                actor: SystemUser.name, action: action,
+                detail: ["revision": .int(manifest.number), "content": .string(manifest.content)]))
+        return ["revision": .int(manifest.number), "host_running": .bool(mode == .serve)]
+    }
+
+    // MARK: flows
+
+    private func pauseFlow(_ arguments: JSON, _ pause: Bool) async throws(Problem) -> JSON {
+        let flow = try flow(arguments, pause ? "flow.pause" : "flow.resume")
+        return try await ask(
+            .pauseFlow(flow.id, pause, why: arguments["why"]?.string ?? "", actor: SystemUser.name))
+    }
+
+    private func runFlow(_ arguments: JSON) async throws(Problem) -> JSON {
+        let flow = try flow(arguments, "flow.run")
+        guard mode == .serve else { throw .hostNotRunning }
+        guard let stream = plan.streams[flow.stream] else { throw .noFlow(flow.file.name) }
+        Task { [streams, log] in
+            do { try await streams.sweepNow(stream) } catch { log.warning("flow run: \(error)") }
+        }
+        return ["started": true]
+    }
+
+    /// A real read, mapped as the running revision would; nothing is written anywhere.
+    private func tryFlow(_ arguments: JSON) async throws(Problem) -> JSON {
+        let flow = try flow(arguments, "flow.try")
+        let instance = try text(arguments, "instance", "flow.try")
+        guard let worker = worker(flow.file.from.connection) else { throw .noConnection(flow.file.from.connection) }
+        let page = try await worker.read(
+            PluginRequest.Read(document: flow.file.from.document, selection: .documents([instance])))
+        guard let record = page.records.first, case .document(let bytes) = record.content else {
+            throw .noItem(instance)
+        }
+        var document = try JSON.parse(bytes)
+        // What the vendor tells only in lists and events (the template): the person has chosen the flow.
+        if var object = document.object {
+            for (key, allowed) in flow.narrowing where object[key] == nil || object[key] == .null {
+                if allowed.count == 1, let only = allowed.first { object[key] = .string(only) }
+            }
+            document = .object(object)
+        }
+        var results: [JSON] = []
+        var problems: [JSON] = []
+        var skipped: JSON = .null
+        for form in Form.make(flow, document, timeZone: plan.timeZone) {
+            switch form.result {
+            case .ready: if let bytes = form.bytes { results.append(try JSON.parse(bytes)) }
+            case .hold: problems.append(cause(form.detail))
+            case .skip: skipped = cause(form.detail)
+            }
+        }
+        var answer: JSONObject = ["source": document, "results": .array(results), "problems": .array(problems)]
+        if skipped != .null { answer["skipped"] = skipped }
+        return .object(answer)
+    }
+
+    // MARK: the ledger
+
+    private func view(_ item: ItemView) -> JSON {
+        [
+            "item": .int(Int(item.id)), "state": .string(item.item.state.seen.rawValue),
+            "flow": .string(plan.flows[item.flow]?.file.name ?? writeBackName(item.flow)),
+            "document": ["id": .string(item.document), "number": .string(item.number)],
+            "target": [
+                "document": .string(item.targetDocument), "number": item.targetNumber.map { .string($0) } ?? .null,
+            ],
+            "attempts": .int(item.item.attempts), "changed": time(item.at), "cause": cause(item.detail),
+        ]
+    }
+
+    private func writeBackName(_ id: FlowID) -> String {
+        plan.flows.values.first { $0.writeBack?.flow == id }.map { "\($0.file.name)/write-back" } ?? "\(id)"
+    }
+
+    private func list(_ arguments: JSON) async throws(Problem) -> JSON {
+        let flow = arguments["flow"] == nil ? nil : try flow(arguments, "ledger.list").id
+        let state = arguments["state"]?.string.flatMap { FiveStates(rawValue: $0) }
+        let limit = Int(arguments["limit"]?.int ?? 50)
+        let mine = Set(plan.flows.keys)
+        let items = try await read { [ledger] () throws(Problem) in
+            try ledger.list(flow: flow, flows: flow == nil ? mine : nil, state: state, limit: limit + 1)
+        }
+        return ["items": .array(items.prefix(limit).map(view)), "more": .bool(items.count > limit)]
+    }
+
+    private func show(_ arguments: JSON) async throws(Problem) -> JSON {
+        let id = try item(arguments, "ledger.show")
+        let (items, intents, origin) = try await read { [ledger] () throws(Problem) in
+            (
+                try ledger.list(flow: nil, flows: nil, state: nil, limit: 1, ids: [id]), try ledger.intents(id),
+                try ledger.origin(id)
+            )
+        }
+        guard let item = items.first, let origin else { throw .noItem("\(id)") }
+        let inbox = try await read { [ledger] () throws(Problem) in try ledger.payload(inbox: origin.inbox) }
+        let flow = plan.flows[item.flow]
+        let source = try? JSON.parse(inbox.payload)
+        var history: [JSON] = [
+            [
+                "at": time(inbox.at), "zh": .string("收到, 版本 \(inbox.revision)"),
+                "en": .string("received, revision \(inbox.revision)"),
+            ]
+        ]
+        for intent in intents {
+            history.append([
+                "at": time(intent.openedAt), "attempt": .int(intent.attempt), "zh": "开始发送", "en": "sending begins",
+            ])
+            guard let closed = intent.closedAt, let end = intent.end else { continue }
+            let words: (String, String) =
+                switch end {
+                case .applied: ("目标系统已生效", "in effect at the target")
+                case .atVendor: ("目标系统已受理", "accepted by the target")
+                case .notApplied: ("未生效", "not applied")
+                case .unknown: ("结果未知, 开始核对", "outcome unknown, looking it up")
+                }
+            let detail = cause(intent.detail)
+            history.append([
+                "at": time(closed), "attempt": .int(intent.attempt),
+                "zh": .string([words.0, detail["zh"]?.string].compactMap { $0 }.joined(separator: ": ")),
+                "en": .string([words.1, detail["en"]?.string].compactMap { $0 }.joined(separator: ": ")),
+            ])
+        }
+        if let number = item.targetNumber {
+            history.append([
+                "at": time(item.at), "zh": .string("目标单号 \(number)"), "en": .string("target number \(number)"),
+            ])
+        }
+        var shown = view(item).object ?? JSONObject()
+        shown["document"] = [
+            "id": .string(item.document), "number": .string(item.number), "title": source?["title"] ?? .null,
+        ]
+        return [
+            "item": .object(shown), "key": item.key.map { .string($0) } ?? .null,
+            "source": [
+                "connection": .string(flow?.file.from.connection ?? ""),
+                "document": .string(flow?.file.from.document ?? ""),
+                "number": .string(item.number),
+            ],
+            "target": [
+                "connection": .string(flow?.file.to.connection ?? ""), "document": .string(item.targetDocument),
+                "number": item.targetNumber.map { .string($0) } ?? .null,
+            ], "history": .array(history), "next": .array(next(item)),
+        ]
+    }
+
+    private func next(_ item: ItemView) -> [JSON] {
+        let retry: JSON = [
+            "command": .string("datong ledger retry \(item.id)"), "zh": "再试; 曾发送过的先核对",
+            "en": "try again; what was sent is looked up first",
+        ]
+        let resolve: JSON = [
+            "command": .string("datong ledger resolve \(item.id) --number NUMBER --why WHY"), "zh": "目标系统已有此单",
+            "en": "the target has it",
+        ]
+        let skip: JSON = [
+            "command": .string("datong ledger skip \(item.id) --why WHY"), "zh": "不处理此单", "en": "leave it out",
+        ]
+        switch item.item.state {
+        case .held(.severalFound), .held(.cannotFind), .held(.vendorSilent), .checking: return [resolve, retry]
+        case .held(.changedAfterEffect): return [skip]
+        case .held: return [retry, resolve, skip]
+        case .retrying, .atVendor: return [retry]
+        default: return []
+        }
+    }
+
+    private func retry(_ arguments: JSON) async throws(Problem) -> JSON {
+        let ids: [ItemID]
+        if arguments["item"] != nil {
+            ids = [try item(arguments, "ledger.retry")]
+        } else {
+            let flow = try flow(arguments, "ledger.retry").id
+            let state = FiveStates(rawValue: arguments["state"]?.string ?? "held") ?? .held
+            ids = try await read { [ledger] () throws(Problem) in
+                try ledger.list(flow: flow, flows: nil, state: state, limit: 100_000).map(\.id).reversed()
+            }
+        }
+        return try await ask(.retry(ids, actor: SystemUser.name))
+    }
+
+    private func resolve(_ arguments: JSON) async throws(Problem) -> JSON {
+        try await ask(
+            .resolve(
+                try item(arguments, "ledger.resolve"), number: try text(arguments, "number", "ledger.resolve"),
+                why: try text(arguments, "why", "ledger.resolve"), actor: SystemUser.name))
+    }
+
+    private func skip(_ arguments: JSON) async throws(Problem) -> JSON {
+        try await ask(
+            .skip(
+                try item(arguments, "ledger.skip"), why: try text(arguments, "why", "ledger.skip"),
+                actor: SystemUser.name))
+    }
+}
+
+/// What a rollback would do.
+struct RevisionChange: Sendable {
+    let target: Int
+    let json: JSON
+
+    static func rollback(_ store: RevisionStore, to wanted: Int?) throws(Problem) -> RevisionChange {
+        guard let running = try store.active() else { throw .noActiveRevision() }
+        let previous = try store.previous()
+        guard let target = wanted ?? previous else { throw .noEarlierRevision() }
+        let earlier = try store.load(target)
+        let changes = Difference.between(
+            running.draft, earlier.draft, oldConnectors: running.manifest.connectors,
+            newConnectors: earlier.manifest.connectors)
+        return RevisionChange(
+            target: target, json: ["to": .int(target), "changes": .array(changes.map(\.json))])
+    }
+}
+
+extension Problem {
+    static func noEarlierRevision() -> Problem {
+        Problem(
+            "E-HOST-019", zh: "没有更早的不同版本可以回退", en: "there is no earlier revision that differs",
+            nextZH: "datong revision list", nextEN: "datong revision list")
+    }
+}
+
+/// Reaches the running host, or does the command itself while none runs (ruling 25).
+struct WorkspaceControl: HostControl {
+    let root: String
+    let terminal: Terminal
+
+    func request(_ verb: String, _ arguments: JSON) async throws(Problem) -> JSON {
+        let client = ControlClient(path: WorkspacePaths(root: root).socket)
+        if client.isAlive() { return try await client.request(verb, arguments) }
+        if verb == "vault.reload" { throw .hostNotRunning }
+        if verb == "apply" || verb == "rollback" { return try await withoutLedger(verb, arguments) }
+        let process = try await HostProcess.start(root, mode: .command, terminal: terminal, log: HostLog.quiet)
+        do throws(Problem) {
+            let answer = try await process.request(verb, arguments)
+            await process.stop()
+            return answer
+        } catch {
+            await process.stop()
+            throw error
+        }
+    }
+
+    /// A first `apply` has no revision to run yet, and no need of the vault.
+    private func withoutLedger(_ verb: String, _ arguments: JSON) async throws(Problem) -> JSON {
+        let paths = WorkspacePaths(root: root)
+        try paths.prepare()
+        let lock = try RunLock(paths.lock)
+        defer { lock.release() }
+        let created = Instant(ms: HostProcess.clock())
+        let isDry = arguments["dry_run"]?.bool == true
+        if verb == "rollback" {
+            let store = RevisionStore(root)
+            let plan = try RevisionChange.rollback(store, to: arguments["to"]?.int.map { Int($0) })
+            if isDry { return plan.json }
+            let zone = try store.load(plan.target).draft.workspace.timeZone
+            let manifest = try store.rollback(
+                to: plan.target, created: Self.text(created, zone), user: SystemUser.name)
+            return ["revision": .int(manifest.number), "host_running": false]
+        }
+        let worker = WorkerInspector.workerPath
+        guard access(worker, X_OK) == 0 else { throw .workerMissing(worker) }
+        let application = try await Application.prepare(root, inspector: WorkerInspector(executable: worker))
+        if isDry { return application.json }
+        let manifest = try application.freeze(
+            expecting: arguments["content"]?.string,
+            created: Self.text(created, application.draft?.workspace.timeZone ?? "UTC"), user: SystemUser.name)
+        return ["revision": .int(manifest.number), "host_running": false]
+    }
+
+    private static func text(_ instant: Instant, _ zone: String) -> String {
+        (try? TimeZoneRule(named: zone))?.text(of: instant) ?? instant.description
+    }
+}

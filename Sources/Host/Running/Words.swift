@@ -1,0 +1,106 @@
+import Engine
+import Mapping
+import Values
+import Workers
+
+/// Causes as people read them, Chinese first. A cause is stored as JSON text:
+/// `{"code","zh","en","field"?,"document"?,"next_zh"?,"next_en"?,"vendor_code"?}`.
+enum Words {
+    private static func cause(
+        _ code: String, zh: String, en: String, nextZH: String? = nil, nextEN: String? = nil,
+        _ more: [(String, String)] = []
+    ) -> String {
+        var object: JSONObject = ["code": .string(code), "zh": .string(zh), "en": .string(en)]
+        if let nextZH { object["next_zh"] = .string(nextZH) }
+        if let nextEN { object["next_en"] = .string(nextEN) }
+        for (key, value) in more where !value.isEmpty { object[key] = .string(value) }
+        return JSON.object(object).text
+    }
+
+    static func problem(_ problem: Problem) -> String {
+        cause(
+            problem.code, zh: problem.what.zh, en: problem.what.en, nextZH: problem.next.zh, nextEN: problem.next.en)
+    }
+
+    static func code(_ error: any Error) -> String { (error as? Problem)?.code ?? "\(type(of: error))" }
+
+    static func filtered(_ condition: SourceFilter.Condition, _ seen: JSON?) -> String {
+        let wanted = condition.allowed.map { $0.string ?? $0.text }.joined(separator: " | ")
+        let found = seen.map { $0.string ?? $0.text } ?? "—"
+        return cause(
+            "S-FILTER", zh: "不符合流程条件: \(condition.path) 为 \(found), 需要 \(wanted)",
+            en: "the flow's where does not match: \(condition.path) is \(found), wanted \(wanted)")
+    }
+
+    static func history(_ day: String, _ history: FlowFile.History) -> String {
+        cause(
+            "S-HISTORY", zh: "日期 \(day) 早于上线日 \(history.start), 按历史方案 \(history.before.rawValue) 处理, 不生成新单据",
+            en:
+                "dated \(day), before the cut-over \(history.start); history is \(history.before.rawValue): no new document"
+        )
+    }
+
+    static func mappingSkipped(_ rule: String) -> String {
+        cause("S-MAPPING", zh: "映射规则跳过: \(rule)", en: "skipped by the mapping's rule: \(rule)")
+    }
+
+    static func skipped(_ why: String) -> String {
+        cause("S-PERSON", zh: "人工跳过: \(why)", en: "skipped by a person: \(why)")
+    }
+
+    static func mappingFailed(_ failures: [MappingFailure]) -> String {
+        guard let first = failures.first else { return cause("E-MAP-000", zh: "映射失败", en: "the mapping failed") }
+        let more =
+            failures.count > 1 ? (" (另有 \(failures.count - 1) 处)", " (and \(failures.count - 1) more)") : ("", "")
+        return cause(
+            first.code, zh: first.what.zh + more.0, en: first.what.en + more.1,
+            nextZH: first.next.zh, nextEN: first.next.en,
+            [
+                ("field", first.source ?? first.target), ("value", first.seen ?? ""), ("table", first.table ?? ""),
+            ])
+    }
+
+    static func failure(_ failure: Failure) -> String {
+        let first = failure.messages.first
+        let zh = failure.messages.first { $0.language == "zh" } ?? first
+        let en = failure.messages.first { $0.language == "en" } ?? first
+        let rest = failure.messages.dropFirst().filter { $0.language.isEmpty }.map(\.text)
+        let tail = rest.isEmpty ? "" : "; " + rest.joined(separator: "; ")
+        return cause(
+            "E-TARGET-\(failure.errorClass)", zh: (zh?.text ?? "目标系统拒绝") + tail,
+            en: (en?.text ?? "the target refused") + tail,
+            [
+                ("field", failure.field), ("vendor_code", failure.vendorCode), ("existing", failure.existing),
+            ])
+    }
+
+    static func died(_ death: WorkerDeath) -> String { problem(death.problem) }
+
+    static func found(_ found: [Written]) -> String? {
+        if found.isEmpty { return nil }
+        let numbers = found.map(\.number).joined(separator: ", ")
+        if found.count == 1 { return cause("I-FOUND", zh: "核对到目标单据 \(numbers)", en: "found at the target: \(numbers)") }
+        return cause(
+            "E-SEVERAL-FOUND", zh: "目标系统有 \(found.count) 张单据带同一标识: \(numbers)",
+            en: "\(found.count) documents at the target carry the key: \(numbers)",
+            nextZH: "在目标系统中保留一张, 然后 datong ledger resolve ITEM --number NUMBER",
+            nextEN: "keep one at the target, then datong ledger resolve ITEM --number NUMBER")
+    }
+
+    static func waiting(_ number: String) -> String {
+        cause("I-WAITING", zh: "目标系统等待人工审批, 单号 \(number)", en: "waits for a person at the target, number \(number)")
+    }
+
+    static func writtenBack(_ number: String) -> String { "已生成凭证 \(number)" }
+
+    static let accepted = cause("I-ACCEPTED", zh: "目标系统已受理, 正在处理", en: "accepted by the target, being processed")
+    static let deadline = cause("E-DEADLINE", zh: "目标系统在限定时间内没有答复", en: "no answer within the time allowed")
+    static let cancelled = cause("E-CANCELLED", zh: "主机中止了这次调用", en: "the host ended this call")
+    static let noConnection = cause(
+        "E-NO-CONNECTION", zh: "目标连接不在运行的版本中", en: "the target connection is not part of the running revision",
+        nextZH: "恢复该连接的配置后 datong apply", nextEN: "restore the connection's file, then datong apply")
+    static let noOutcome = cause("E-NO-OUTCOME", zh: "连接器没有给出结果", en: "the connector gave no outcome")
+    static let unreadable = cause(
+        "E-LEDGER-005", zh: "账本中这张单据的内容读不出来", en: "the document's bytes in the ledger cannot be read",
+        nextZH: "从备份恢复账本", nextEN: "restore the ledger from a backup")
+}

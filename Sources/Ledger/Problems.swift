@@ -1,0 +1,42 @@
+import Values
+
+extension Problem {
+    static func ledgerCannotOpen(_ path: String, _ reason: String) -> Problem {
+        Problem(
+            "E-LEDGER-001", zh: "账本 \(path) 打不开: \(reason)", en: "the ledger \(path) cannot be opened: \(reason)",
+            nextZH: "检查磁盘和权限; 若文件损坏, 用最近的备份恢复后再运行 datong doctor",
+            nextEN: "check disk and permissions; if the file is damaged restore the last backup, then run datong doctor"
+        )
+    }
+    static func ledgerNotDurable(_ seen: Int) -> Problem {
+        Problem(
+            "E-LEDGER-002", zh: "账本的 synchronous 设置为 \(seen), 需要 2 (FULL)",
+            en: "the ledger's synchronous setting reads \(seen), 2 (FULL) is needed",
+            nextZH: "不要用其他工具打开账本; 重新启动 datong", nextEN: "open the ledger with nothing else; start datong again")
+    }
+    static func ledgerWriteFailed(_ reason: String) -> Problem {
+        Problem(
+            "E-LEDGER-003", zh: "账本写入失败: \(reason)。主机已停止, 没有单据在未记账的情况下发出",
+            en: "writing the ledger failed: \(reason). The host has stopped; nothing is sent without being recorded",
+            nextZH: "检查磁盘空间 (df -h), 然后重新运行 datong run", nextEN: "check disk space (df -h), then datong run again")
+    }
+    static func ledgerNewer(_ version: String) -> Problem {
+        Problem(
+            "E-LEDGER-004", zh: "账本由更新的版本写成 (\(version)), 本版本不能打开",
+            en: "the ledger was written by a newer version (\(version)); this one must not open it",
+            nextZH: "升级 datong", nextEN: "upgrade datong")
+    }
+    static func ledgerRowUnreadable(_ table: String, _ id: Int64) -> Problem {
+        Problem(
+            "E-LEDGER-005", zh: "账本 \(table) 第 \(id) 行读不懂或被改动",
+            en: "row \(id) of \(table) cannot be read or was altered",
+            nextZH: "用最近的备份恢复; datong ledger show \(id) 给出其余内容",
+            nextEN: "restore the last backup; datong ledger show \(id) gives what is readable")
+    }
+    static func auditBroken(_ seq: Int64) -> Problem {
+        Problem(
+            "E-LEDGER-006", zh: "审计链在第 \(seq) 行断开: 行被改动、删除或插入",
+            en: "the audit chain breaks at line \(seq): a line was changed, removed or inserted",
+            nextZH: "保留文件作为证据, 与备份比较", nextEN: "keep the file as evidence and compare it with a backup")
+    }
+}

@@ -1,0 +1,304 @@
+import Engine
+import GRDB
+import Values
+
+import struct Foundation.Data
+
+/// What the host reads: at start, to fetch payloads, and for people.
+extension Ledger {
+    /// Everything the host needs to go on where it stopped.
+    public struct Start: Sendable {
+        /// Names by kind: name to row number.
+        public var names: [NameKind: [String: Int64]] = [:]
+        /// Next free row numbers.
+        public var nextInbox: Int64 = 1
+        /// See `nextInbox`.
+        public var nextItem: Int64 = 1
+        /// Unsettled items, oldest first.
+        public var items: [(Item, ItemOrigin)] = []
+        /// Paused lanes.
+        public var lanes: [LaneID: LanePause] = [:]
+        /// Flows that a person paused or resumed.
+        public var pausedFlows: [FlowID: Bool] = [:]
+        /// Hints without their document yet.
+        public var hints: [(stream: Int64, document: String, known: String)] = []
+        /// The highest writer generation any intent carries.
+        public var highestEpoch: Int64 = 0
+    }
+
+    /// Reads what a starting host needs.
+    public func start() throws(Problem) -> Start {
+        try read { db in
+            var start = Start()
+            for row in try Row.fetchAll(db, sql: "SELECT kind, id, name FROM name") {
+                guard let kind = NameKind(rawValue: row["kind"]) else { continue }
+                start.names[kind, default: [:]][row["name"]] = row["id"]
+            }
+            start.nextInbox = try (Int64.fetchOne(db, sql: "SELECT max(id) FROM inbox") ?? 0) + 1
+            start.nextItem = try (Int64.fetchOne(db, sql: "SELECT max(id) FROM item") ?? 0) + 1
+            start.highestEpoch = try Int64.fetchOne(db, sql: "SELECT max(epoch) FROM intent") ?? 0
+            for row in try Row.fetchAll(db, sql: "SELECT * FROM item WHERE kind < 7 ORDER BY id") {
+                start.items.append((try Self.item(row), Self.origin(row)))
+            }
+            for row in try Row.fetchAll(db, sql: "SELECT id, until, class FROM lane WHERE class IS NOT NULL") {
+                let cls = FailureClass(rawValue: row["class"])
+                if let until: Milliseconds = row["until"], let cls {
+                    start.lanes[row["id"]] = .until(until, cls)
+                } else {
+                    start.lanes[row["id"]] = .stopped(cls)
+                }
+            }
+            for row in try Row.fetchAll(db, sql: "SELECT id, paused FROM flow") {
+                start.pausedFlows[row["id"]] = (row["paused"] as Int) != 0
+            }
+            for row in try Row.fetchAll(db, sql: "SELECT stream, document, known FROM hint ORDER BY at, document") {
+                start.hints.append((row["stream"], row["document"], row["known"]))
+            }
+            return start
+        }
+    }
+
+    /// Whether this very form of the document was received before.
+    public func hasInbox(stream: Int64, document: String, hash: [UInt8]) throws(Problem) -> Bool {
+        try read { db in
+            try Bool.fetchOne(
+                db, sql: "SELECT EXISTS (SELECT 1 FROM inbox WHERE stream = ? AND document = ? AND hash = ?)",
+                arguments: [stream, document, Data(hash)]) ?? false
+        }
+    }
+
+    /// Which of these documents the stream has never received: a sweep fetches only those.
+    public func unseen(stream: Int64, of documents: [String]) throws(Problem) -> [String] {
+        try read { db in
+            let known = try Set(
+                String.fetchAll(
+                    db,
+                    sql: """
+                        SELECT document FROM inbox WHERE stream = ?
+                            AND document IN (\(databaseQuestionMarks(count: documents.count)))
+                        """, arguments: [stream] + StatementArguments(documents)))
+            return documents.filter { !known.contains($0) }
+        }
+    }
+
+    /// The newest earlier item of the same flow, source document and ordinal that is not skipped.
+    public func prior(flow: FlowID, stream: Int64, document: String, ordinal: Int) throws(Problem) -> Prior {
+        try read { db in
+            let row = try Row.fetchOne(
+                db,
+                sql: """
+                    SELECT item.id, item.attempts, item.kind, item.a FROM inbox JOIN item ON item.inbox = inbox.id
+                    WHERE inbox.stream = ? AND inbox.document = ? AND item.flow = ? AND item.ordinal = ?
+                        AND item.kind <> ? ORDER BY item.id DESC LIMIT 1
+                    """, arguments: [stream, document, flow, ordinal, StateCode.skipped])
+            guard let row else { return .none }
+            let kind: Int = row["kind"]
+            let changed = kind == StateCode.held && (row["a"] as Int64) == 2
+            return (row["attempts"] as Int) == 0 && kind != StateCode.done && !changed
+                ? .unattempted(row["id"]) : .effect(row["id"])
+        }
+    }
+
+    /// The received document an item was made from.
+    public func payload(inbox: Int64) throws(Problem) -> InboxRow {
+        try read { db in
+            guard let row = try Row.fetchOne(db, sql: "SELECT * FROM inbox WHERE id = ?", arguments: [inbox]),
+                let sealed: Data = row["payload"],
+                let bytes = try? self.sealer.open([UInt8](sealed), context: "inbox \(inbox)")
+            else { throw Problem.ledgerRowUnreadable("inbox", inbox) }
+            return InboxRow(
+                id: inbox, stream: row["stream"], document: row["document"], number: row["number"],
+                hash: [UInt8](row["hash"] as Data), at: row["at"], revision: row["revision"], payload: bytes)
+        }
+    }
+
+    /// The exact bytes that were, or will be, sent; nil before the first intent.
+    public func mapped(_ item: ItemID) throws(Problem) -> [UInt8]? {
+        try sealedColumn("mapped", item)
+    }
+
+    /// How far the connector had come with the item.
+    public func checkpoint(_ item: ItemID) throws(Problem) -> [UInt8]? { try sealedColumn("checkpoint", item) }
+
+    /// The token of an accepted document.
+    public func token(_ item: ItemID) throws(Problem) -> [UInt8]? { try sealedColumn("token", item) }
+
+    private func sealedColumn(_ column: String, _ item: ItemID) throws(Problem) -> [UInt8]? {
+        try read { db in
+            guard
+                let sealed = try Data.fetchOne(
+                    db, sql: "SELECT \(column) FROM item WHERE id = ?", arguments: [item])
+            else { return nil }
+            guard let bytes = try? self.sealer.open([UInt8](sealed), context: "\(column) \(item)") else {
+                throw Problem.ledgerRowUnreadable("item", item)
+            }
+            return bytes
+        }
+    }
+
+    /// Where a stream's next sweep begins; empty before the first.
+    public func cursor(stream: Int64) throws(Problem) -> [UInt8] {
+        try read { db in
+            try Data.fetchOne(db, sql: "SELECT bytes FROM cursor WHERE stream = ?", arguments: [stream]).map {
+                [UInt8]($0)
+            } ?? []
+        }
+    }
+
+    /// A connector's own state; empty when it never put any.
+    public func state(connection: String, key: String) throws(Problem) -> [UInt8] {
+        try read { db in
+            guard
+                let sealed = try Data.fetchOne(
+                    db, sql: "SELECT bytes FROM connector_state WHERE connection = ? AND key = ?",
+                    arguments: [connection, key])
+            else { return [] }
+            guard let bytes = try? self.sealer.open([UInt8](sealed), context: "state \(connection) \(key)") else {
+                throw Problem.ledgerRowUnreadable("connector_state", 0)
+            }
+            return bytes
+        }
+    }
+
+    /// Blocks of a limit that began at or after `from`.
+    public func limitBlocks(bucket: String, from: Milliseconds) throws(Problem) -> [(at: Milliseconds, calls: Int)] {
+        try read { db in
+            try Row.fetchAll(
+                db, sql: "SELECT starts, calls FROM limit_block WHERE bucket = ? AND starts >= ? ORDER BY starts",
+                arguments: [bucket, from]
+            ).map { ($0["starts"], $0["calls"]) }
+        }
+    }
+
+    /// The five counts per flow.
+    public func counts() throws(Problem) -> [FlowCounts] {
+        try read { db in
+            var flows: [FlowID: FlowCounts] = [:]
+            for row in try Row.fetchAll(db, sql: "SELECT flow, kind, count(*) AS n FROM item GROUP BY flow, kind") {
+                let flow: FlowID = row["flow"]
+                let kind: Int = row["kind"]
+                let seen = FiveStates.allCases.first { StateCode.kinds(of: $0).contains(kind) }
+                var counts = flows[flow] ?? FlowCounts(flow: flow, counts: [:], read: 0)
+                counts.read += row["n"]
+                if let seen { counts.counts[seen, default: 0] += row["n"] }
+                flows[flow] = counts
+            }
+            return flows.values.sorted { $0.flow < $1.flow }
+        }
+    }
+
+    /// Items for people, newest first.
+    public func list(
+        flow: FlowID?, flows: Set<FlowID>?, state: FiveStates?, limit: Int, ids: [ItemID]? = nil
+    ) throws(Problem) -> [ItemView] {
+        try read { db in
+            var sql = """
+                SELECT item.*, inbox.document AS source, inbox.number AS source_number, link.number AS target_number
+                FROM item JOIN inbox ON inbox.id = item.inbox LEFT JOIN link ON link.item = item.id WHERE 1
+                """
+            var arguments = StatementArguments()
+            if let flow {
+                sql += " AND item.flow = ?"
+                arguments += [flow]
+            }
+            if let flows {
+                sql += " AND item.flow IN (\(databaseQuestionMarks(count: flows.count)))"
+                arguments += StatementArguments(flows.sorted())
+            }
+            if let state {
+                let kinds = StateCode.kinds(of: state)
+                sql += " AND item.kind IN (\(databaseQuestionMarks(count: kinds.count)))"
+                arguments += StatementArguments(kinds)
+            }
+            if let ids {
+                sql += " AND item.id IN (\(databaseQuestionMarks(count: ids.count)))"
+                arguments += StatementArguments(ids)
+            }
+            sql += " ORDER BY item.id DESC LIMIT ?"
+            arguments += [limit]
+            return try Row.fetchAll(db, sql: sql, arguments: arguments).map { row in
+                let origin = Self.origin(row)
+                return ItemView(
+                    id: origin.id, flow: origin.flow, document: row["source"], number: row["source_number"],
+                    item: try Self.item(row), detail: row["detail"], key: origin.key, targetDocument: origin.document,
+                    targetNumber: row["target_number"], at: row["at"])
+            }
+        }
+    }
+
+    /// Which item, by row number, source document id, source number or target number; nil when none or several.
+    public func items(named name: String) throws(Problem) -> [ItemID] {
+        try read { db in
+            try Int64.fetchAll(
+                db,
+                sql: """
+                    SELECT item.id FROM item JOIN inbox ON inbox.id = item.inbox LEFT JOIN link ON link.item = item.id
+                    WHERE inbox.document = ?1 OR inbox.number = ?1 OR link.number = ?1 OR CAST(item.id AS TEXT) = ?1
+                    ORDER BY item.id DESC LIMIT 20
+                    """, arguments: [name])
+        }
+    }
+
+    /// The attempts of an item, first to last.
+    public func intents(_ item: ItemID) throws(Problem) -> [IntentView] {
+        try read { db in
+            try Row.fetchAll(db, sql: "SELECT * FROM intent WHERE item = ? ORDER BY attempt", arguments: [item]).map {
+                IntentView(
+                    attempt: $0["attempt"], epoch: $0["epoch"], openedAt: $0["opened"], closedAt: $0["closed"],
+                    end: ($0["end"] as Int?).flatMap { IntentEnd(rawValue: $0) }, detail: $0["detail"])
+            }
+        }
+    }
+
+    /// An item's origin, while it exists.
+    public func origin(_ item: ItemID) throws(Problem) -> ItemOrigin? {
+        try read { db in
+            try Row.fetchOne(db, sql: "SELECT * FROM item WHERE id = ?", arguments: [item]).map(Self.origin)
+        }
+    }
+
+    /// The newest audit lines, oldest first.
+    public func audit(limit: Int) throws(Problem) -> [AuditLine] {
+        try read { db in
+            try Row.fetchAll(db, sql: "SELECT * FROM audit ORDER BY seq DESC LIMIT ?", arguments: [limit])
+                .reversed().map(Self.auditLine)
+        }
+    }
+
+    /// Walks the whole chain; throws at the first line that does not fit. Gives the number of lines.
+    public func verifyAudit() throws(Problem) -> Int64 {
+        try read { db in
+            var previous: [UInt8] = []
+            var expected: Int64 = 1
+            let rows = try Row.fetchCursor(db, sql: "SELECT * FROM audit ORDER BY seq")
+            while let row = try rows.next() {
+                let line = Self.auditLine(row)
+                let chain = [UInt8](row["chain"] as Data)
+                guard line.seq == expected, try chain == self.sealer.keyedHash(previous + line.bytes) else {
+                    throw Problem.auditBroken(expected)
+                }
+                previous = chain
+                expected += 1
+            }
+            return expected - 1
+        }
+    }
+
+    private static func auditLine(_ row: Row) -> AuditLine {
+        AuditLine(seq: row["seq"], at: row["at"], actor: row["actor"], action: row["action"], detail: row["detail"])
+    }
+
+    private static func item(_ row: Row) throws -> Item {
+        let code = StateCode(kind: row["kind"], a: row["a"], b: row["b"], c: row["c"])
+        guard let state = code.state else { throw Problem.ledgerRowUnreadable("item", row["id"]) }
+        return Item(
+            id: row["id"], flow: row["flow"], lane: row["lane"], orderKey: row["order_key"], state: state,
+            triesSpent: row["tries"], attempts: row["attempts"], revision: row["revision"])
+    }
+
+    private static func origin(_ row: Row) -> ItemOrigin {
+        ItemOrigin(
+            id: row["id"], inbox: row["inbox"], flow: row["flow"], lane: row["lane"], document: row["document"],
+            ordinal: row["ordinal"], key: row["key"])
+    }
+}

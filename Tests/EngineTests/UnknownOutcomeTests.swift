@@ -1,0 +1,137 @@
+import Engine
+import Testing
+
+@Suite struct UnknownOutcomeTests {
+    /// One item whose outcome is unknown.
+    private func unknown(_ bench: Bench = Bench()) -> Bench {
+        var bench = bench
+        bench.receive(1)
+        bench.fail(1, .transient, arrived: true)
+        return bench
+    }
+
+    @Test(arguments: FailureClass.allCases.filter { !$0.isDefinitiveRefusal })
+    func afterTheFirstByteOnlyAClearAnswerEndsTheAttempt(_ cls: FailureClass) {
+        var bench = Bench()
+        bench.receive(1)
+        bench.fail(1, cls, arrived: true)
+        #expect(bench.state(1)?.seen == .checking)
+        #expect(bench.said.contains(.closeIntent(1, attempt: 1, .unknown)))
+        #expect(bench.delivered.isEmpty)
+    }
+
+    @Test func whatNeverLeftIsNotUnknown() {
+        var bench = Bench()
+        bench.receive(1)
+        bench.fail(1, .unknownOutcome, arrived: false)
+        #expect(bench.state(1)?.seen == .pending)
+    }
+
+    @Test func foundOnceIsDone() {
+        var bench = unknown()
+        bench.pass(EngineLimits.firstLookAfter)
+        #expect(bench.found == [1])
+        bench.step(.found(1, .found(count: 1)))
+        #expect(bench.settled == [1: .done])
+    }
+
+    @Test func foundTwiceNeedsAPersonAndIsNeverSkipped() {
+        var bench = unknown()
+        bench.pass(EngineLimits.firstLookAfter)
+        bench.step(.found(1, .found(count: 2)))
+        #expect(bench.state(1) == .held(.severalFound))
+        bench.step(.skip(1))
+        #expect(bench.said == [.dropped(1, .wrongState)])
+        bench.step(.resolve(1))
+        #expect(bench.settled == [1: .done])
+    }
+
+    @Test func oneAbsentAnswerProvesNothing() {
+        var bench = unknown(Bench(horizon: 60_000))
+        bench.pass(EngineLimits.firstLookAfter)
+        bench.step(.found(1, .absent))
+        #expect(bench.state(1)?.seen == .checking)
+        bench.pass(50_000)
+        #expect(bench.found.isEmpty && bench.delivered.isEmpty)
+        bench.pass(9_000)
+        #expect(bench.found == [1])
+        // The slow target committed meanwhile.
+        bench.step(.found(1, .found(count: 1)))
+        #expect(bench.settled == [1: .done])
+    }
+
+    @Test func absentTwiceTheSecondTimeAfterTheHorizonGoesAgain() {
+        var bench = unknown(Bench(horizon: 60_000, ladder: [1_000]))
+        bench.pass(EngineLimits.firstLookAfter)
+        bench.step(.found(1, .absent))
+        bench.pass(60_000)
+        bench.step(.found(1, .absent))
+        #expect(bench.state(1)?.seen == .pending)
+        bench.pass(1_000)
+        #expect(bench.delivered == [1])
+        #expect(bench.engine.item(1)?.attempts == 2)
+    }
+
+    @Test func aLookAskedBeforeTheHorizonDoesNotCountAsTheLast() {
+        var bench = unknown(Bench(horizon: 60_000))
+        bench.pass(EngineLimits.firstLookAfter)
+        // The answer takes longer than the horizon: it still speaks of the time it was asked.
+        bench.now += 90_000
+        bench.step(.found(1, .absent))
+        #expect(bench.state(1)?.seen == .checking)
+    }
+
+    @Test func aTargetThatRefusesDuplicatesIsAskedOnlyOnce() {
+        var bench = unknown(Bench(unique: true, ladder: [1]))
+        bench.pass(EngineLimits.firstLookAfter)
+        bench.step(.found(1, .absent))
+        bench.pass(1)
+        #expect(bench.delivered == [1])
+    }
+
+    @Test func withoutFindAPersonMustLook() {
+        var bench = unknown(Bench(canFind: false))
+        #expect(bench.state(1) == .held(.cannotFind))
+        bench.pass(86_400_000)
+        #expect(bench.delivered.isEmpty)
+        bench.step(.retry(1))
+        #expect(bench.said == [.dropped(1, .wrongState)])
+    }
+
+    @Test func messagesTakeAnUnknownOutcomeAsDone() {
+        let bench = unknown(Bench(settlesUnknown: true))
+        #expect(bench.settled == [1: .done])
+    }
+
+    @Test func aFailedLookIsRepeatedAndSendsNothing() {
+        var bench = unknown()
+        for _ in 1...20 {
+            while bench.found.isEmpty { bench.pass(1_000) }
+            bench.step(.found(1, .failed(.transient, retryAfter: nil)))
+            #expect(bench.delivered.isEmpty)
+            #expect(bench.state(1)?.seen == .checking)
+        }
+    }
+
+    @Test func anUnreachableTargetIsNotAskedWhileTheLaneIsPaused() {
+        var bench = unknown()
+        bench.pass(EngineLimits.firstLookAfter)
+        bench.step(.found(1, .failed(.authDenied, retryAfter: nil)))
+        bench.pass(86_400_000)
+        #expect(bench.found.isEmpty)
+        bench.step(.resumeLane(1))
+        bench.pass(0)
+        #expect(bench.found == [1])
+    }
+
+    @Test func theLadderEndsResending() {
+        var bench = unknown(Bench(unique: true, ladder: [1]))
+        bench.pass(EngineLimits.firstLookAfter)
+        bench.step(.found(1, .absent))
+        bench.pass(1)
+        bench.fail(1, .transient, arrived: true)
+        bench.pass(EngineLimits.firstLookAfter)
+        bench.step(.found(1, .absent))
+        #expect(bench.state(1) == .held(.triesSpent(.unknownOutcome)))
+    }
+}

@@ -257,7 +257,7 @@ public final class DingTalkSimulator: Simulator {
         return plan
     }
 
-    /// Answers `/_sim/approvals/generate`, `/_sim/approvals/push`, `/_sim/stream/…`, `/_sim/robot/message`,
+    /// Answers `/_sim/approvals/generate`, `/_sim/approvals/push`, `/_sim/stream/…`, `/_sim/robot/…`,
     /// `/_sim/tokens/expire` and `/_sim/scopes`.
     public func control(_ request: SimRequest) async -> SimResponse? {
         guard request.method == "POST" else { return nil }
@@ -288,6 +288,10 @@ public final class DingTalkSimulator: Simulator {
             hub.duplicate(next: count)
             return .json(["next": SimJSON(count)])
         case "/_sim/robot/message": return await say(body)
+        case "/_sim/robot/stop":
+            let stopped = body["stopped"]?.bool ?? true
+            world.withLock { world in for key in world.robots.keys { world.robots[key]?.stopped = stopped } }
+            return .json(["stopped": .bool(stopped)])
         case "/_sim/tokens/expire":
             world.withLock { $0.expireTokens() }
             return .json(["expired": true])

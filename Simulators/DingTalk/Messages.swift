@@ -63,11 +63,15 @@ extension World {
         return ["errcode": 0, "errmsg": "ok"]
     }
 
-    mutating func notify(_ call: Call) throws(Refusal) -> SimJSON {
-        let body = call.body
+    private func agent(_ body: SimJSON) throws(Refusal) {
         guard body["agent_id"]?.int == config.agent || body["agent_id"]?.string == "\(config.agent)" else {
             throw .gateway(subCode: "400002", subMessage: "无效的参数 agent_id")
         }
+    }
+
+    mutating func notify(_ call: Call) throws(Refusal) -> SimJSON {
+        let body = call.body
+        try agent(body)
         guard let message = body["msg"], message["msgtype"]?.string != nil else {
             throw .old(errcode: 40035, errmsg: "不合法的参数[msg]")
         }
@@ -114,6 +118,7 @@ extension World {
     }
 
     mutating func notificationResult(_ call: Call) throws(Refusal) -> SimJSON {
+        try agent(call.body)
         let asked = call.body["task_id"]?.int ?? call.body["task_id"]?.string.flatMap { Int($0) }
         guard let asked, let found = notifications.first(where: { $0.task == asked }) else {
             throw .gateway(subCode: "400002", subMessage: "无效的参数 task_id")

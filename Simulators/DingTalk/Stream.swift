@@ -135,6 +135,8 @@ final class StreamHub: Sendable {
     /// A ticket for one connection.
     func ticket(_ subscriptions: Set<Subscription>) -> String {
         state.withLock { state in
+            let now = clock.now()
+            state.tickets = state.tickets.filter { $0.value.expires > now }
             let ticket = state.random.hex(32)
             state.tickets[ticket] = Ticket(
                 expires: clock.now() + DingTalkLimits.ticketLife, subscriptions: subscriptions)

@@ -121,6 +121,7 @@ extension World {
         guard let id = call.body["fileId"]?.string, let file = instance.files.first(where: { $0.id == id }) else {
             throw .bad("invalidParameter", "附件不存在")
         }
+        downloads = downloads.filter { $0.value.expires > call.now }
         let key = random.hex(24)
         downloads[key] = Download(file: file, expires: call.now + DingTalkLimits.downloadLife)
         return [

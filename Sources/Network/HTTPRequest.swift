@@ -109,7 +109,8 @@ public struct HTTPResponse: Sendable {
     /// The body, without transfer coding.
     public let body: [UInt8]
 
-    init(status: Int, headers: ReplyHeaders, body: [UInt8]) {
+    /// An answer from elsewhere than the network: a recording, a test.
+    public init(status: Int, headers: ReplyHeaders, body: [UInt8]) {
         self.status = status
         self.headers = headers
         self.body = body
@@ -127,6 +128,14 @@ public struct ReplyHeaders: Sendable, RandomAccessCollection {
     private var fields: [Field] = []
 
     init() {}
+
+    /// The headers of a recorded answer, names lowered.
+    public init(_ headers: [HTTPHeader]) {
+        for header in headers {
+            let line = Array(header.name.utf8) + [UInt8(ascii: ":")] + header.value
+            line.withUnsafeBytes { _ = append(line: $0) }
+        }
+    }
 
     /// The first position, 0.
     public var startIndex: Int { 0 }
@@ -215,7 +224,8 @@ public struct HTTPFailure: Error, Sendable {
     /// Code and text for a person; no byte of the request, the reply or a secret.
     public let problem: Problem
 
-    init(_ kind: Kind, mayHaveArrived: Bool = false, _ problem: Problem) {
+    /// A failure; `mayHaveArrived` is for a request of which a byte left.
+    public init(_ kind: Kind, mayHaveArrived: Bool = false, _ problem: Problem) {
         self.kind = kind
         self.mayHaveArrived = mayHaveArrived
         self.problem = problem

@@ -79,6 +79,8 @@ public enum MaskLimits {
     public static let valueBytesMin = 6
     /// Lines of a value with several lines (a PEM key) are masked one by one from this length.
     public static let lineBytesMin = 20
+    /// Values a name keeps: an access token lives for hours, so 64 reach back for days.
+    public static let valuesPerName = 64
     /// Patterns at once: each value gives up to twenty (its encodings), so some hundreds of secrets and tokens.
     public static let patterns = 16384
 }

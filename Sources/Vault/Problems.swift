@@ -112,7 +112,8 @@ enum VaultProblems {
         Problem(
             "E-VAULT-014", zh: "密钥文件 \(path) 长 \(count) 字节,应为 32 到 4096 字节。",
             en: "The key file \(path) has \(count) bytes; it must have 32 to 4096.",
-            nextZH: "用 datong vault init --key-file 生成新的。", nextEN: "Make a new one with datong vault init --key-file.")
+            nextZH: "移走它,datong vault init 会在 datong.yaml 所写的位置生成新的。",
+            nextEN: "Move it away: datong vault init makes a new one where datong.yaml names it.")
     }
 
     static func keyFileUnreadable(_ path: String, errno: Int32) -> Problem {
@@ -125,13 +126,14 @@ enum VaultProblems {
     static func noSlot(_ kind: String) -> Problem {
         Problem(
             "E-VAULT-016", zh: "该保险库没有“\(kind)”这种解锁方式。", en: "This vault has no slot of kind \"\(kind)\".",
-            nextZH: "用 datong vault inspect 查看有哪些解锁方式。", nextEN: "See which slots it has with datong vault inspect.")
+            nextZH: "核对 datong.yaml 的 unlock:口令还是密钥文件。",
+            nextEN: "Compare unlock in datong.yaml: passphrase or key file.")
     }
 
     static func slotKind(_ kind: UInt16) -> Problem {
         Problem(
             "E-VAULT-017", zh: "解锁方式 \(kind) 在本版本中不可用。", en: "Slot kind \(kind) is not available in this version.",
-            nextZH: "使用口令或密钥文件的解锁方式。", nextEN: "Use a passphrase or key file slot.")
+            nextZH: "使用口令或密钥文件的解锁方式。", nextEN: "Use a passphrase or a key file.")
     }
 
     static func unknownSecret(_ name: String) -> Problem {

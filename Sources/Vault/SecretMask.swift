@@ -28,9 +28,28 @@ public final class SecretMask: Sendable {
         /// One bit per bucket, so that a byte that begins no pattern costs one look.
         var occupied = [UInt64](repeating: 0, count: 1024)
         var count = 0
+        /// The values of each name, oldest first.
+        var blocks: [String: [SharedSecret]] = [:]
         let multiplier: UInt64
 
         func bucket(_ firstSix: UInt64) -> UInt16 { UInt16(truncatingIfNeeded: firstSix &* multiplier >> 48) }
+
+        mutating func insert(_ pattern: Pattern) {
+            let bucket = self.bucket(pattern.withBytes { SecretMask.firstSix($0, at: 0) })
+            buckets[bucket, default: []].append(pattern)
+            occupied[Int(bucket >> 6)] |= 1 << UInt64(bucket & 63)
+            count += 1
+        }
+
+        mutating func remove(_ isGone: (Pattern) -> Bool) {
+            for (bucket, patterns) in buckets {
+                let rest = patterns.filter { !isGone($0) }
+                guard rest.count < patterns.count else { continue }
+                buckets[bucket] = rest.isEmpty ? nil : rest
+                count -= patterns.count - rest.count
+                if rest.isEmpty { occupied[Int(bucket >> 6)] &= ~(1 << UInt64(bucket & 63)) }
+            }
+        }
     }
 
     private let index: Mutex<Index>
@@ -40,8 +59,9 @@ public final class SecretMask: Sendable {
         index = Mutex(Index(multiplier: UInt64.random(in: .min ... .max) | 1))
     }
 
-    /// Learns a value under a name. A second value under the name is learned beside the first: an old version
-    /// may still turn up. `E-SECRET-011` when there are too many.
+    /// Learns a value under a name, beside the ones learned before: an old version may still turn up. A name
+    /// keeps its newest 64 values, so tokens may be added for ever; give each connection's tokens a name of their
+    /// own. `E-SECRET-011` when there are too many values in all.
     public func add(_ value: borrowing SecretBytes, name: String) throws(Problem) {
         guard value.count >= MaskLimits.valueBytesMin else { return }
         let isKnown = index.withLock { index in
@@ -54,26 +74,21 @@ public final class SecretMask: Sendable {
         if isKnown { return }
         let forms = Self.forms(of: value, name: name)
         try index.withLock { index throws(Problem) in
-            guard index.count + forms.count <= MaskLimits.patterns else { throw SecretProblems.maskFull() }
-            for form in forms {
-                let bucket = form.withBytes { index.bucket(Self.firstSix($0, at: 0)) }
-                index.buckets[bucket, default: []].append(form)
-                index.occupied[Int(bucket >> 6)] |= 1 << UInt64(bucket & 63)
-                index.count += 1
+            if let blocks = index.blocks[name], blocks.count >= MaskLimits.valuesPerName {
+                let oldest = index.blocks[name]!.removeFirst()
+                index.remove { $0.block === oldest }
             }
+            guard index.count + forms.count <= MaskLimits.patterns else { throw SecretProblems.maskFull() }
+            for form in forms { index.insert(form) }
+            index.blocks[name, default: []].append(forms[0].block)
         }
     }
 
-    /// Forgets every value of a name: an expired session token.
+    /// Forgets every value of a name: an expired session, a removed secret.
     public func forget(name: String) {
         index.withLock { index in
-            index.count = 0
-            for (bucket, patterns) in index.buckets {
-                let rest = patterns.filter { $0.name != name }
-                index.buckets[bucket] = rest.isEmpty ? nil : rest
-                index.count += rest.count
-                if rest.isEmpty { index.occupied[Int(bucket >> 6)] &= ~(1 << UInt64(bucket & 63)) }
-            }
+            index.blocks[name] = nil
+            index.remove { $0.name == name }
         }
     }
 

@@ -262,7 +262,8 @@ static int32_t sink_answer(void *context, uint32_t status, const datong_header *
 static const void *ability(struct call *call, const char *id, size_t known) {
     const void *found = this_thread->worker->plugin->get_ability(id);
     if (!found) {
-        fail_from_worker(call, DATONG_UNSUPPORTED, "连接器没有这项能力", "the connector does not offer this ability");
+        fail_from_worker(call, DATONG_UNSUPPORTED, "连接器没有这项能力",
+                         "the connector does not offer this ability");
         return NULL;
     }
     uint32_t size;
@@ -342,7 +343,8 @@ static int32_t run_read(struct call *call, struct lease *lease, void *connection
                                           sink_page};
     int32_t result = a->read(connection, &lease->call, &request, &lease->sink.read);
     /* Without its page a page read has no cursor, and the sweep would stand still or lose records. */
-    if (result == DATONG_OK && !call->closed && !ids) breach(call, DW_BREACH_MISSING_RESULT, "a page read without its page");
+    if (result == DATONG_OK && !call->closed && !ids)
+        breach(call, DW_BREACH_MISSING_RESULT, "a page read without its page");
     free(ids);
     return result;
 }

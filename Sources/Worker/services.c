@@ -112,15 +112,19 @@ static int32_t ask_bytes(struct call *call, int wipe, datong_reply *reply) {
     return answer.in.bad ? refuse(call, DATONG_DENIED, wrong_shape) : DATONG_OK;
 }
 
+/* A reply struct of a later minor is zero where this host knows nothing, and says how much is known. */
+static void clear_reply(void *reply, uint32_t size, uint32_t known) {
+    memset(reply, 0, size);
+    memcpy(reply, &known, sizeof known);
+}
+
 static int reply_valid(struct call *call, datong_reply *reply) {
     if (!reply) {
         breach(call, DW_BREACH_VALUE, "datong_reply is NULL");
         return 0;
     }
     if (!struct_valid(call, reply->size, sizeof *reply, 0, "size of datong_reply")) return 0;
-    reply->flags = 0;
-    reply->bytes = (datong_bytes){0};
-    reply->host_private = NULL;
+    clear_reply(reply, reply->size, sizeof *reply);
     return 1;
 }
 
@@ -213,9 +217,7 @@ static int32_t http_send(const datong_call *handle, const datong_http_request *r
         !struct_valid(call, reply->size, sizeof *reply, 0, "size of datong_http_reply") ||
         !effect_valid(call, r->effect))
         return DATONG_BUG;
-    uint32_t size = reply->size;
-    memset(reply, 0, sizeof *reply);
-    reply->size = size;
+    clear_reply(reply, reply->size, sizeof *reply);
     put_u32(BODY, r->effect);
     put_u32(BODY, r->flags);
     put_u32(BODY, r->timeout_ms);
@@ -365,9 +367,7 @@ static int32_t session_acquire(const datong_call *handle, const datong_session_r
         return DATONG_BUG;
     }
     if (!put_session(call, r)) return DATONG_BUG;
-    uint32_t size = reply->size;
-    memset(reply, 0, sizeof *reply);
-    reply->size = size;
+    clear_reply(reply, reply->size, sizeof *reply);
     struct answer answer;
     int32_t result = ask(call, DW_SHAPE_SESSION, 1, &answer);
     if (result != DATONG_OK) return result;

@@ -51,8 +51,9 @@ func readablePipe() -> (Descriptor, Int32)? {
     return (Descriptor(reading), writing)
 }
 
-/// Start a program with these descriptors: 0 is /dev/null, 1 and 2 the pipe, 3 the socket. Whatever else is not closed on
-/// exec the worker closes before it loads anything. In a process group of its own, so that a Ctrl-C at the terminal reaches the host only. 0, or an errno.
+/// Start a program with these descriptors: 0 is /dev/null, 1 and 2 the pipe, 3 the socket. Whatever else is not closed
+/// on exec the worker closes before it loads anything. In a process group of its own, so that a Ctrl-C at the terminal
+/// reaches the host only. 0, or an errno.
 func spawn(
     _ executable: String, _ arguments: [String], environment: [String], socket: Int32, output: Int32, pid: inout pid_t
 ) -> Int32 {

@@ -194,6 +194,26 @@ struct RedactionTests {
                 """)
     }
 
+    @Test("an answer's cookies and tokens are hidden, the rest is shown")
+    func response() {
+        let response = HTTPResponse(
+            status: 200,
+            headers: ReplyHeaders([
+                HTTPHeader("Set-Cookie", "sid=abc"), HTTPHeader("Content-Type", " application/json "),
+                HTTPHeader("X-Empty", ""),
+            ]), body: Array(#"{"access_token":"abc","errcode":0}"#.utf8))
+        #expect(response.headers.map(\.name) == ["set-cookie", "content-type", "x-empty"])
+        #expect(response.headers.first("content-type") == "application/json")
+        #expect(
+            Redaction().render(response) == """
+                200
+                set-cookie: ‹hidden›
+                content-type: application/json
+                x-empty: 
+                {"access_token":"‹hidden›","errcode":0}
+                """)
+    }
+
     @Test("a body that is not text is not shown, and further names can be hidden")
     func others() {
         let binary = HTTPRequest("POST", "https://a.example/", body: [0xff, 0x00, 0xfe])

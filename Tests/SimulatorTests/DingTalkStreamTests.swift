@@ -32,7 +32,7 @@ private struct Stream {
     func connect() async throws -> SocketClient {
         let before = await books()["opened"]?.int ?? 0
         let socket = try await SocketClient.open(try await address())
-        while await books()["opened"]?.int == before { await Task.yield() }
+        try await until { await books()["opened"]?.int != before }
         return socket
     }
 
@@ -42,7 +42,7 @@ private struct Stream {
 
     /// Waits until the n-th push is in the state.
     func wait(_ index: Int, _ state: String) async throws {
-        while await push(index)["state"]?.string != state { try await Task.sleep(for: .milliseconds(2)) }
+        try await until { await push(index)["state"]?.string == state }
     }
 }
 
@@ -143,19 +143,19 @@ struct DingTalkStreamTests {
             let clock = stream.ding.clock
             await stream.ding.control("/_sim/approvals/generate", ["count": 1]).discard()
             let first = try await socket.json()
-            while clock.sleepers == 0 { await Task.yield() }
+            try await until { clock.sleepers > 0 }
             clock.advance(milliseconds: 10_000)
             let second = try await socket.json()
             #expect(second["headers"]?["eventId"] == first["headers"]?["eventId"])
             #expect(second["headers"]?["messageId"] != first["headers"]?["messageId"])
             socket.acknowledge(second, ["status": "LATER"])
             try await stream.wait(0, "later")
-            while clock.sleepers < 2 { await Task.yield() }
+            try await until { clock.sleepers >= 2 }
             clock.advance(milliseconds: 5_000)
             let third = try await socket.json()
             socket.acknowledge(third, code: 500)
             try await stream.wait(0, "later")
-            while clock.sleepers < 3 { await Task.yield() }
+            try await until { clock.sleepers >= 3 }
             clock.advance(milliseconds: 5_000)
             let fourth = try await socket.json()
             // The vendor's own client sends the event back as data: the code decides.
@@ -174,7 +174,7 @@ struct DingTalkStreamTests {
             socket.acknowledge(try await socket.json())
             try await stream.wait(0, "done")
             socket.drop()
-            while await stream.books()["connections"] != [] { try await Task.sleep(for: .milliseconds(2)) }
+            try await until { await stream.books()["connections"] == [] }
             await stream.ding.control("/_sim/approvals/generate", ["count": 1]).discard()
             try await stream.wait(1, "waiting")
             stream.ding.clock.advance(milliseconds: 60_001)
@@ -215,7 +215,7 @@ struct DingTalkStreamTests {
             ).json
             let socket = try await SocketClient.open(
                 "\(answer["endpoint"]?.string ?? "")?ticket=\(answer["ticket"]?.string ?? "")")
-            while await stream.books()["opened"]?.int == 0 { await Task.yield() }
+            try await until { await stream.books()["opened"]?.int == 1 }
             await stream.ding.control("/_sim/approvals/generate", ["count": 1]).discard()
             try await stream.wait(0, "waiting")
             socket.drop()
@@ -234,10 +234,10 @@ struct DingTalkStreamTests {
             await stream.ding.control("/_sim/stream/ping").discard()
             let right = try await socket.json()
             socket.acknowledge(right, try SimJSON.parse(right["data"]?.string ?? ""))
-            while await stream.books()["pings_answered"]?.int != 1 { try await Task.sleep(for: .milliseconds(2)) }
+            try await until { await stream.books()["pings_answered"]?.int == 1 }
             #expect(await stream.books()["pings_sent"]?.int == 2)
             socket.send("no frame")
-            while await stream.books()["bad_frames"]?.int != 1 { try await Task.sleep(for: .milliseconds(2)) }
+            try await until { await stream.books()["bad_frames"]?.int == 1 }
         }
     }
 
@@ -320,7 +320,7 @@ struct DingTalkStreamTests {
             let socket = try await stream.connect()
             let clock = stream.ding.clock
             await stream.ding.control("/_sim/approvals/generate", ["count": 2, "interval_ms": 1_000]).discard()
-            while clock.sleepers == 0 { await Task.yield() }
+            try await until { clock.sleepers > 0 }
             #expect(await stream.ding.simulator.books()["instances"] == [])
             clock.advance(milliseconds: 1_000)
             socket.acknowledge(try await socket.json())
@@ -332,7 +332,7 @@ struct DingTalkStreamTests {
     func heartbeat() async throws {
         try await withStream(["ping_ms": "30000"]) { (stream) async throws in
             let socket = try await stream.connect()
-            while stream.ding.clock.sleepers == 0 { await Task.yield() }
+            try await until { stream.ding.clock.sleepers > 0 }
             stream.ding.clock.advance(milliseconds: 30_000)
             #expect(try await socket.json()["headers"]?["topic"] == "ping")
         }

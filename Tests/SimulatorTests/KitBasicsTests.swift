@@ -56,7 +56,7 @@ struct KitClockTests {
                 woken.note(delay)
             }
         }
-        while clock.sleepers < 2 { await Task.yield() }
+        try await until { clock.sleepers >= 2 }
         clock.advance(milliseconds: 99)
         #expect(clock.sleepers == 2)
         clock.advance(milliseconds: 1)
@@ -71,7 +71,7 @@ struct KitClockTests {
     func cancelled() async throws {
         let clock = VirtualClock()
         let task = Task { try await clock.sleep(milliseconds: 10) }
-        while clock.sleepers == 0 { await Task.yield() }
+        try await until { clock.sleepers > 0 }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
         #expect(clock.sleepers == 0)

@@ -44,7 +44,7 @@ struct KitServerTests {
             server.faults.add(Fault(match: "/save", kind: .commitLate(milliseconds: 150), times: 1))
             await #expect(throws: (any Error).self) { try await client.ask("POST", "/save", ["a": 1]) }
             #expect(service.done.withLock { $0 } == 0)
-            while service.done.withLock({ $0 }) == 0 { try await Task.sleep(for: .milliseconds(5)) }
+            try await until { service.done.withLock { $0 } > 0 && server.journal.count == 2 }
             #expect(server.journal.json.array?.count == 2)
         }
     }

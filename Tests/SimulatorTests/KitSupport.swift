@@ -19,7 +19,8 @@ struct Client {
     init(_ base: String, timeout: TimeInterval = 20) {
         self.base = base
         let configuration = URLSessionConfiguration.ephemeral
-        configuration.timeoutIntervalForRequest = timeout
+        // Below a second the library gives up before it has asked.
+        configuration.timeoutIntervalForRequest = max(1, timeout)
         session = URLSession(configuration: configuration)
     }
 
@@ -61,4 +62,9 @@ func withServer(
         await server.stop()
         throw error
     }
+}
+
+/// Waits until something is so; gives up when the test is cancelled by its time limit.
+func until(_ condition: () async -> Bool) async throws {
+    while await !condition() { try await Task.sleep(for: .milliseconds(1)) }
 }

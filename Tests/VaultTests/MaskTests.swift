@@ -98,6 +98,17 @@ struct MaskTests {
         #expect(mask.mask("third-token") == "[secret:token]")
     }
 
+    @Test func tokensMayBeAddedForEverAndTheNewestStayMasked() throws {
+        let mask = try mask([("secret", "kept-secret")])
+        let many = 3 * MaskLimits.valuesPerName
+        for number in 1...many { try mask.add(secret("token number \(number)."), name: "session") }
+        #expect(mask.mask("token number \(many).") == "[secret:session]")
+        let oldest = many - MaskLimits.valuesPerName + 1
+        #expect(mask.mask("token number \(oldest).") == "[secret:session]")
+        #expect(mask.mask("token number \(oldest - 1).") == "token number \(oldest - 1).")
+        #expect(mask.mask("kept-secret") == "[secret:secret]")
+    }
+
     @Test func learningTheSameValueAgainCostsNothing() throws {
         let mask = SecretMask()
         for _ in 0..<2000 { try mask.add(secret("refreshed-token"), name: "token") }

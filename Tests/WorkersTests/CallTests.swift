@@ -240,6 +240,13 @@ struct CallTests {
         #expect(services.ended.count == 2)
     }
 
+    @Test("A reply struct of a later minor comes back zeroed where this host knows nothing", arguments: isolations)
+    func laterReply(isolation: Isolation) async throws {
+        let worker = try await start(configuration(isolation), FakeServices { _, _ in .bytes([1]) })
+        #expect(await worker.call(WorkersTests.write("later-minor", 1), context: context()).numbers == ["0 32 0"])
+        await worker.stop()
+    }
+
     @Test("A service answer that does not fit the question is refused, not believed", arguments: isolations)
     func misfit(isolation: Isolation) async throws {
         let services = FakeServices { _, _ in .number(1) }

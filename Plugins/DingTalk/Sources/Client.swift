@@ -5,7 +5,10 @@ import Values
 struct Client: Sendable {
     let settings: Settings
     private static let session = "token"
-    private var principal: String { settings.corporation }
+
+    /// The host shares a session between connections of one principal. Which app asks is in a secret, so the
+    /// connection stands for it: two apps of one organisation must not get each other's token.
+    private var principal: String { "\(settings.corporation)/\(settings.connection)" }
 
     // MARK: calls
 
@@ -41,43 +44,74 @@ struct Client: Sendable {
         }
     }
 
-    /// A call whose credentials are in the request itself: opening a stream, a group robot.
+    /// A call whose credentials are in the request itself: opening a stream, a group robot. There is no session to
+    /// renew, so whatever says "wrong credentials" is for an operator.
     func bare(
-        _ url: TemplateBytes, _ body: JSONTemplate, effect: HTTPRequest.Effect, isOld: Bool, _ call: Call
+        _ url: TemplateBytes, _ body: JSONTemplate, effect: HTTPRequest.Effect, isOld: Bool, meter: String = "",
+        _ call: Call
     ) throws(Failure) -> JSON {
         var request = HTTPRequest("POST", url, effect: effect)
         request.header("Accept", "application/json")
         request.json(body)
+        request.meter = meter
         let reply = try call.http.send(request)
-        return isOld
-            ? try Self.readOld(reply, wrote: effect == .write) : try Self.readNew(reply, wrote: effect == .write)
+        do {
+            return isOld
+                ? try Self.readOld(reply, wrote: effect == .write) : try Self.readNew(reply, wrote: effect == .write)
+        } catch { throw error.kind == .authExpired ? error.as(.authDenied) : error }
     }
 
     private func logIn(_ call: Call) throws(Failure) -> Session.Login {
-        var request = HTTPRequest("POST", TemplateBytes(settings.base + "/v1.0/oauth2/accessToken"), effect: .auth)
-        request.json(.object([.init("appKey", .secret("app_key")), .init("appSecret", .secret("app_secret"))]))
         let answer: JSON
-        do { answer = try Self.readNew(try call.http.send(request), wrote: false) } catch {
+        do {
+            answer = try bare(
+                TemplateBytes(settings.base + "/v1.0/oauth2/accessToken"),
+                .object([.init("appKey", .secret("app_key")), .init("appSecret", .secret("app_secret"))]),
+                effect: .auth, isOld: false, call)
+        } catch {
             // A refused pair is refused for ever, whatever the code is called.
-            throw error.kind == .invalidRecord || error.kind == .authExpired ? error.as(.authDenied) : error
+            throw error.kind == .invalidRecord ? error.as(.authDenied) : error
         }
         guard let token = answer["accessToken"]?.string, !token.isEmpty else {
             throw Failure(.schemaDrift, zh: "令牌应答没有 accessToken", en: "no accessToken in the token's answer")
         }
-        let seconds = Text.integer(answer["expireIn"]) ?? Limits.tokenMilliseconds / 1000
-        return Session.Login(value: Array(token.utf8), lifetimeMilliseconds: max(seconds, 1) * 1000)
+        let seconds = Text.integer(answer["expireIn"]).flatMap { $0 > 0 ? $0 : nil }
+        return Session.Login(
+            value: Array(token.utf8),
+            lifetimeMilliseconds: seconds.map { min($0, Limits.tokenSeconds) * 1000 } ?? Limits.tokenSeconds * 1000)
+    }
+
+    /// One approval as the vendor holds it, or nil when there is no such instance.
+    func instance(_ id: String, _ call: Call) throws(Failure) -> JSON? {
+        let answer: JSON
+        do {
+            answer = try new(
+                "GET", "/v1.0/workflow/processInstances?processInstanceId=" + Percent.encode(id), metered: true, call)
+        } catch {
+            if ["processinstancenotexist", "processinstanceiderror"].contains(error.vendorCode.lowercased()) {
+                return nil
+            }
+            throw error
+        }
+        // A string "true" here, a boolean elsewhere [DOC].
+        guard Text.of(answer["success"]) != "false", let result = answer["result"], result.object != nil else {
+            throw Failure(.schemaDrift, zh: "审批详情没有 result", en: "no result in the approval's detail")
+        }
+        return result
     }
 
     // MARK: answers
 
     static func readNew(_ reply: HTTPReply, wrote: Bool) throws(Failure) -> JSON {
-        if (200..<300).contains(reply.status) && reply.body.isEmpty { return [:] }
-        let body = try parse(reply, wrote: wrote)
-        if (200..<300).contains(reply.status) { return body }
+        let isGood = (200..<300).contains(reply.status)
+        guard let body = try parse(reply) else {
+            throw isGood ? unreadable(wrote) : failure(Codes.meaning(new: "", status: reply.status), wrote, reply)
+        }
+        if isGood { return body }
         let code = Text.of(body["code"])
-        let meaning =
-            code.isEmpty ? Codes.meaning(new: "", status: reply.status) : Codes.meaning(new: code, status: reply.status)
-        var failure = failure(meaning, wrote: wrote && reply.status >= 500, code, Text.of(body["message"]))
+        var failure = failure(
+            Codes.meaning(new: code, status: reply.status), wrote, reply, code: code, said: body["message"],
+            request: body["requestid"])
         if let scopes = (body["accessdenieddetail"] ?? body["accessDeniedDetail"])?["requiredScopes"]?.array {
             let names = scopes.map { Text.of($0) }.joined(separator: ", ")
             failure.messages.insert(Failure.Message("缺少权限 \(names), 在开发者后台为应用开通", .zh), at: 0)
@@ -87,48 +121,64 @@ struct Client: Sendable {
     }
 
     static func readOld(_ reply: HTTPReply, wrote: Bool) throws(Failure) -> JSON {
-        let body = try parse(reply, wrote: wrote)
-        let code = Text.of(body["errcode"])
-        if code == "0" { return body }
-        if code.isEmpty {
-            throw wrote
-                ? Failure(.unknownOutcome, zh: "应答没有 errcode", en: "no errcode in the answer")
-                : Failure(.schemaDrift, zh: "应答没有 errcode", en: "no errcode in the answer")
+        let isGood = (200..<300).contains(reply.status)
+        let body = try parse(reply)
+        let code = Text.of(body?["errcode"])
+        if isGood, code == "0", let body { return body }
+        guard let body, !code.isEmpty, code != "0" else {
+            // The old API itself always answers 200 [DOC]: another status is what stands before it.
+            throw isGood ? unreadable(wrote) : failure(Codes.meaning(new: "", status: reply.status), wrote, reply)
         }
         let sub = Text.of(body["sub_code"])
-        let text = Text.of(body["sub_msg"]).isEmpty ? Text.of(body["errmsg"]) : Text.of(body["sub_msg"])
-        let meaning = Codes.meaning(old: code, sub: sub)
-        throw failure(meaning, wrote: wrote && meaning.kind == .transient, sub.isEmpty ? code : "\(code)/\(sub)", text)
+        throw failure(
+            Codes.meaning(old: code, sub: sub), wrote, reply, code: sub.isEmpty ? code : "\(code)/\(sub)",
+            said: Text.filled(body["sub_msg"]).map { .string($0) } ?? body["errmsg"], request: body["request_id"])
     }
 
-    /// JSON, or the two ways in which a banned address is answered [DOC].
-    private static func parse(_ reply: HTTPReply, wrote: Bool) throws(Failure) -> JSON {
-        let body: JSON
-        do { body = try JSON.parse(reply.body) } catch {
-            if reply.text.prefix(200).contains("<") {
-                throw Failure(
-                    .throttled, zh: "返回了网页而不是数据, 本机地址可能被限流",
-                    en: "a web page instead of data: our address may be banned",
-                    retryAfterMilliseconds: Limits.addressBanMilliseconds)
-            }
-            if wrote { throw Failure(.unknownOutcome, zh: "写入后的应答读不懂", en: "the answer to a write cannot be read") }
-            throw Failure(reply.status >= 500 ? .transient : .schemaDrift, error)
+    /// JSON, or nil where it is none; throws for the two ways in which a banned address is answered [DOC].
+    private static func parse(_ reply: HTTPReply) throws(Failure) -> JSON? {
+        guard let body = try? JSON.parse(reply.body) else {
+            // A page under a server's status comes from a gateway on the way and says nothing about our address.
+            if reply.status < 500, reply.text.first(where: { !$0.isWhitespace }) == "<" { throw banned("") }
+            return nil
         }
-        if Text.of(body["status"]) == "1111", body["punish"] != nil {
-            throw Failure(
-                .throttled, zh: "本机地址被暂时封禁", en: "our address is banned for a while", vendorCode: "1111",
-                retryAfterMilliseconds: Limits.addressBanMilliseconds)
-        }
+        if Text.of(body["status"]) == "1111", body["punish"] != nil { throw banned("1111") }
         return body
     }
 
-    private static func failure(_ meaning: Codes.Meaning, wrote: Bool, _ code: String, _ text: String) -> Failure {
+    private static func banned(_ code: String) -> Failure {
+        Failure(
+            .throttled, zh: "本机地址被暂时封禁, 返回的不是数据", en: "our address is banned for a while: no data came back",
+            vendorCode: code, retryAfterMilliseconds: Limits.addressBanMilliseconds)
+    }
+
+    /// A success that cannot be read: after a write nobody knows what became of it.
+    private static func unreadable(_ wrote: Bool) -> Failure {
+        wrote
+            ? Failure(.unknownOutcome, zh: "写入后的应答读不懂", en: "the answer to a write cannot be read")
+            : Failure(.schemaDrift, zh: "应答读不懂", en: "the answer cannot be read")
+    }
+
+    private static func failure(
+        _ meaning: Codes.Meaning, _ wrote: Bool, _ reply: HTTPReply, code: String = "", said: JSON? = nil,
+        request: JSON? = nil
+    ) -> Failure {
         // A vendor's fault after a write leaves open whether it was applied.
         let kind = wrote && meaning.kind == .transient ? .unknownOutcome : meaning.kind
+        let shown = code.isEmpty ? "HTTP \(reply.status)" : code
         var failure = Failure(
-            kind, zh: text.isEmpty ? "被拒绝, 代码 \(code)" : text, en: text.isEmpty ? "refused, code \(code)" : text,
-            vendorCode: code)
-        failure.retryAfterMilliseconds = meaning.retryAfter
+            kind, zh: "钉钉拒绝了请求 (\(shown))", en: "DingTalk refused the request (\(shown))", vendorCode: code,
+            retryAfterMilliseconds: meaning.retryAfter)
+        if let text = Text.filled(said) {
+            // The vendor's own number of the request: what its support asks for first.
+            let id = Text.filled(request).map { " [\($0)]" } ?? ""
+            failure.messages.append(Failure.Message(text + id, .vendor, vendorCode: code))
+        }
+        if kind == .throttled || kind == .transient, let seconds = reply.header("retry-after").flatMap({ Int64($0) }),
+            seconds > 0
+        {
+            failure.retryAfterMilliseconds = max(min(seconds, Limits.retryAfterSeconds) * 1000, meaning.retryAfter ?? 0)
+        }
         return failure
     }
 }

@@ -23,7 +23,7 @@ enum Codes {
         add(.authExpired, ["InvalidAuthentication"])
         add(
             .transient,
-            ["systemError", "system.error", "server.error", "ServiceUnavailable", "unknown.error", "toomuch.msg"])
+            ["systemError", "system.error", "server.error", "ServiceUnavailable", "unknown.error"])
         add(
             .throttled,
             [
@@ -31,7 +31,9 @@ enum Codes {
                 "Forbidden.AccessDenied.QpsLimitForSuitekeyAndOrgAndApi",
                 "Forbidden.AccessDenied.QpsLimitForApi", "request.too.frequent", "autoflowLikeTriggerRateLimited",
             ], after: Limits.secondMilliseconds)
-        add(.throttled, ["Forbidden.AccessDenied.QpmLimitForAppkeyAndApi"], after: Limits.minuteMilliseconds)
+        add(
+            .throttled, ["Forbidden.AccessDenied.QpmLimitForAppkeyAndApi", "toomuch.msg"],
+            after: Limits.minuteMilliseconds)
         add(
             .quotaSpent,
             ["Forbidden.AccessDenied.ApiCountLimitForOrg", "daily.call.limit", "ding.serverquota.insufficient"])
@@ -40,7 +42,7 @@ enum Codes {
             [
                 "invalidClientIdOrSecret", "invalid.client", "unauthorized.client", "unsupported.grant.type",
                 "Forbidden.AccessDenied.AccessTokenPermissionDenied", "AccessTokenPermissionDenied", "needAuth",
-                "Forbidden.AccessDenied.IpNotInWhiteList", "IpNotInWhiteList",
+                "Forbidden.AccessDenied.IpNotInWhiteList", "IpNotInWhiteList", "accessKeyNotMatch",
             ])
         add(
             .invalidRecord,
@@ -76,11 +78,17 @@ enum Codes {
         return table
     }()
 
+    /// The old API's ways to say that the app lacks a permission while its token is good.
+    static func isPermission(_ vendorCode: String) -> Bool {
+        ["60011", "88/60011", "50002", "88/50002"].contains(vendorCode)
+    }
+
     /// The meaning of a new API's code; an unknown one by HTTP status.
     static func meaning(new code: String, status: Int) -> Meaning {
         if let known = new[code.lowercased()] { return known }
         let lower = code.lowercased()
         if lower.hasPrefix("invalidparameter.") || lower.hasPrefix("missing") { return Meaning(.invalidRecord) }
+        if lower.contains("apicountlimit") { return Meaning(.quotaSpent) }
         if lower.contains("qpslimit") { return Meaning(.throttled, after: Limits.secondMilliseconds) }
         if lower.contains("qpmlimit") { return Meaning(.throttled, after: Limits.minuteMilliseconds) }
         switch status {
@@ -93,7 +101,8 @@ enum Codes {
 
     /// The meaning of an old API's code; the gateway's 88 hides the real one in `sub_code`.
     static func meaning(old code: String, sub: String) -> Meaning {
-        if code == "88" { return old[sub] ?? Meaning(.transient) }
+        if code == "88", sub.isEmpty { return Meaning(.transient) }
+        if code == "88" { return old[sub] ?? Meaning(.invalidRecord) }
         return old[code] ?? Meaning(.invalidRecord)
     }
 }

@@ -28,6 +28,8 @@ extension DingTalkConnector {
                     "limits": [
                         ["id": "per_second", "window_ms": 1000, "max": 18, "meter": ""],
                         ["id": "per_month", "window_ms": 2_678_400_000, "max": 5000, "meter": "metered"],
+                        // A group robot falls silent for ten minutes above 20 a minute [DOC].
+                        ["id": "robot_per_minute", "window_ms": 60_000, "max": 18, "meter": "robot"],
                         ["id": "concurrency", "max": 8],
                     ], "documents": [comment, message], "streams": [approvals],
                     "state": ["reads": [1, 1], "writes": 1],

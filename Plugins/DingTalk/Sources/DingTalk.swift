@@ -19,7 +19,7 @@ public struct DingTalkConnector: Probing, Reading, Writing, Finding, Listening {
 
     private var client: Client { Client(settings: settings) }
 
-    /// Token, contacts, approvals; the fingerprint is the list of approval templates.
+    /// Token, contacts, approvals; the fingerprint is the organisation, since forms belong to flows.
     public func probe(_ call: Call) throws(Failure) -> ProbeReport { try Probe(client: client).run(call) }
 
     /// Ids of finished approvals, or named approvals.
@@ -32,7 +32,8 @@ public struct DingTalkConnector: Probing, Reading, Writing, Finding, Listening {
         case .ids(let ids):
             for id in ids {
                 try call.checkCancelled()
-                if let approval = try approvals.approval(id, call) { _ = try sink.record(id: id, approval) }
+                guard let approval = try approvals.approval(id, call) else { continue }
+                if try !sink.record(id: id, approval) { return }
             }
         }
     }
@@ -51,10 +52,12 @@ public struct DingTalkConnector: Probing, Reading, Writing, Finding, Listening {
 
     /// A comment by its text. Messages cannot be looked up.
     public func find(_ request: FindRequest, _ call: Call) throws(Failure) -> [Written] {
-        guard request.document == "approval-comment" else {
+        switch request.document {
+        case "approval-comment": return try Messages(client: client).findComment(request, call)
+        case "message":
             throw Failure(.unsupported, zh: "消息发出后无法查询", en: "a message cannot be looked up once sent")
+        default: throw Self.unknown(request.document)
         }
-        return try Messages(client: client).findComment(request, call)
     }
 
     /// A ticket for the stream; it works once, for 90 seconds.

@@ -6,12 +6,22 @@ enum Limits {
     static let listWindowMilliseconds: Int64 = 119 * 86_400_000
     /// The oldest start of a list call: 365 days back [DOC]; one day less for the same reason.
     static let oldestStartMilliseconds: Int64 = 364 * 86_400_000
-    /// A token lives two hours [DOC].
-    static let tokenMilliseconds: Int64 = 7_200_000
-    /// Characters of a comment [DOC].
+    /// How far a sweep under way may fall behind that start before it begins again: half the day kept back above.
+    static let oldestStartSlackMilliseconds: Int64 = 43_200_000
+    /// Ids one list query gives in all its pages [DOC]; a window that holds more is cut.
+    static let listIDs: Int64 = 10_000
+    /// The narrowest window of a list call: an hour, in which no organisation starts 10,000 forms of one template.
+    static let listNarrowestMilliseconds: Int64 = 3_600_000
+    /// A token lives two hours [DOC], whatever longer life an answer might claim.
+    static let tokenSeconds: Int64 = 7_200
+    /// The longest `Retry-After` that is believed: a day.
+    static let retryAfterSeconds: Int64 = 86_400
+    /// Characters of a comment, as UTF-16 counts them [DOC].
     static let commentCharacters = 1024
     /// Bytes of a work notification's message [DOC].
     static let notificationBytes = 2048
+    /// Bytes of a group robot's message [INF].
+    static let robotBytes = 20_000
     /// Receivers of one work notification [DOC].
     static let notificationReceivers = 100
     /// How long a ban of our address lasts [DOC].
@@ -26,6 +36,10 @@ enum Limits {
     static let pingMilliseconds: UInt32 = 30_000
     /// The server pings too; a stream that says nothing for two minutes is dead.
     static let idleMilliseconds: UInt32 = 120_000
+    /// How long a name and a job number are taken from memory: a working day.
+    static let personMilliseconds: Int64 = 8 * 3_600_000
+    /// How long it is remembered that somebody could not be looked up: until a permission may have been granted.
+    static let strangerMilliseconds: Int64 = 600_000
     /// People kept in memory: their names rarely change, and a look-up costs a call.
     static let people = 2_000
     /// How deep suites nest components.

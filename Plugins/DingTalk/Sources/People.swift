@@ -10,12 +10,19 @@ final class People: Sendable {
         var jobNumber: String?
     }
 
-    private let known = Mutex<[String: Person]>([:])
+    private struct Entry {
+        var person: Person
+        var until: Int64
+    }
+
+    private let known = Mutex<[String: Entry]>([:])
 
     func person(_ user: String, _ client: Client, _ call: Call) throws(Failure) -> Person {
         if user.isEmpty { return Person() }
-        if let person = known.withLock({ $0[user] }) { return person }
+        let now = try call.now()
+        if let entry = known.withLock({ $0[user] }), entry.until > now { return entry.person }
         let person: Person
+        var life = Limits.personMilliseconds
         do {
             let answer = try client.old(
                 "/topapi/v2/user/get", ["userid": .string(user), "language": "zh_CN"], metered: false, call)
@@ -23,15 +30,16 @@ final class People: Sendable {
             person = Person(name: Text.filled(result?["name"]), jobNumber: Text.filled(result?["job_number"]))
         } catch {
             // Someone who left, or an app without the contacts permission: the approval itself is whole without it.
-            guard error.kind == .invalidRecord || ["60011", "88/60011", "50002"].contains(error.vendorCode) else {
+            guard error.kind == .invalidRecord || Codes.isPermission(error.vendorCode) else {
                 throw error
             }
             call.log(.warning, "user \(user) cannot be looked up: \(error.vendorCode)")
             person = Person()
+            life = Limits.strangerMilliseconds
         }
         known.withLock { known in
             if known.count >= Limits.people { known.removeAll() }
-            known[user] = person
+            known[user] = Entry(person: person, until: now + life)
         }
         return person
     }

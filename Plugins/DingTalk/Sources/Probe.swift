@@ -15,15 +15,19 @@ struct Probe {
         case .success:
             checks.append(.init("token", isGood: true, zh: "应用凭据有效", en: "the app's credentials work"))
             checks.append(.init("contacts", isGood: true, zh: "可以读取通讯录", en: "contacts can be read"))
-        case .failure(let failure):
-            guard failure.kind == .authDenied, ["60011", "88/60011", "50002"].contains(failure.vendorCode) else {
-                throw failure
-            }
+        case .failure(let failure) where Codes.isPermission(failure.vendorCode):
             checks.append(.init("token", isGood: true, zh: "应用凭据有效", en: "the app's credentials work"))
             checks.append(
                 .init(
                     "contacts", isGood: false, zh: "没有通讯录权限: 工号会为空",
                     en: "no contacts permission: job numbers stay empty"))
+        case .failure(let failure) where [.authDenied, .authExpired, .denied].contains(failure.kind):
+            checks.append(
+                .init(
+                    "token", isGood: false, zh: "应用凭据无效: \(Self.words(failure, .zh))",
+                    en: "the app's credentials do not work: \(Self.words(failure, .en))"))
+            return report(checks)
+        case .failure(let failure): throw failure
         }
         // An instance that cannot exist: the answer tells whether approvals may be read at all.
         do {
@@ -33,14 +37,23 @@ struct Probe {
         } catch {
             let isAllowed = error.kind == .invalidRecord
             guard isAllowed || error.kind == .authDenied else { throw error }
-            let zh = error.messages.first { $0.language == .zh }?.text ?? ""
-            let en = error.messages.first { $0.language == .en }?.text ?? ""
             checks.append(
                 .init(
-                    "approvals", isGood: isAllowed, zh: isAllowed ? "可以读取审批" : "不能读取审批: \(zh)",
-                    en: isAllowed ? "approvals can be read" : "approvals cannot be read: \(en)"))
+                    "approvals", isGood: isAllowed, zh: isAllowed ? "可以读取审批" : "不能读取审批: \(Self.words(error, .zh))",
+                    en: isAllowed ? "approvals can be read" : "approvals cannot be read: \(Self.words(error, .en))"))
         }
-        return ProbeReport(
+        return report(checks)
+    }
+
+    private func report(_ checks: [ProbeReport.Check]) -> ProbeReport {
+        ProbeReport(
             vendor: "DingTalk", version: "v1.0/topapi", fingerprint: client.settings.corporation, checks: checks)
+    }
+
+    /// Our words, and the vendor's where it had any.
+    private static func words(_ failure: Failure, _ language: Failure.Message.Language) -> String {
+        let ours = failure.messages.first { $0.language == language }
+        let theirs = failure.messages.first { $0.language == .vendor }
+        return [ours, theirs].compactMap { $0?.text }.joined(separator: ", ")
     }
 }

@@ -13,12 +13,16 @@ struct Sweep {
         var template = 0
         var from: Int64
         var until: Int64
+        var width = Limits.listWindowMilliseconds
         var token: String = "0"
 
+        var end: Int64 { min(from + width, until) }
+
         var bytes: [UInt8] {
-            (["t": .string("\(template)"), "f": .string("\(from)"), "u": .string("\(until)"), "n": .string(token)]
-                as JSON)
-                .serialized()
+            ([
+                "t": .string("\(template)"), "f": .string("\(from)"), "u": .string("\(until)"),
+                "w": .string("\(width)"), "n": .string(token),
+            ] as JSON).serialized()
         }
 
         init(from: Int64, until: Int64) {
@@ -26,20 +30,17 @@ struct Sweep {
             self.until = until
         }
 
-        /// The same window of the next template.
-        func at(_ template: Int) -> Position {
-            var moved = self
-            moved.template = template
-            return moved
-        }
-
+        /// nil for what this version cannot go on from: the sweep then begins again.
         init?(_ bytes: [UInt8]) {
-            guard let json = try? JSON.parse(bytes), let template = Text.integer(json["t"]),
-                let from = Text.integer(json["f"]), let until = Text.integer(json["u"]), let token = json["n"]?.string
+            guard let json = try? JSON.parse(bytes), let template = Text.integer(json["t"]).flatMap(Int.init(exactly:)),
+                let from = Text.integer(json["f"]), let until = Text.integer(json["u"]),
+                let width = Text.integer(json["w"]), width > 0, width <= Limits.listWindowMilliseconds,
+                let token = json["n"]?.string
             else { return nil }
-            self.template = Int(template)
+            self.template = template
             self.from = from
             self.until = until
+            self.width = width
             self.token = token
         }
     }
@@ -55,41 +56,60 @@ struct Sweep {
         }
         let now = try call.now()
         let oldest = now - Limits.oldestStartMilliseconds
-        var position: Position
-        if let known = Position(cursor) {
-            position = known
-        } else {
-            position = Position(from: max(since ?? oldest, oldest), until: now)
-        }
-        guard templates.indices.contains(position.template), position.from < position.until else {
-            return try sink.page(next: [], more: false)
-        }
-        let end = min(position.from + Limits.listWindowMilliseconds, position.until)
+        let begin = max(since ?? oldest, oldest)
+        var position = Position(from: begin, until: now)
+        // A sweep that stood still so long that the vendor no longer takes its window begins again.
+        if let known = Position(cursor), known.from >= oldest - Limits.oldestStartSlackMilliseconds { position = known }
+        guard request.maximumRecords > 0, templates.indices.contains(position.template),
+            position.from < position.until
+        else { return try sink.page(next: [], more: false) }
+        let template = templates[position.template]
         let answer = try client.new(
             "POST", "/v1.0/workflow/processes/instanceIds/query",
             [
-                "processCode": .string(templates[position.template]), "startTime": .number(JSONNumber(position.from)),
-                "endTime": .number(JSONNumber(end)), "nextToken": Self.number(position.token),
-                "maxResults": .number(JSONNumber(Int64(Limits.listSize))), "statuses": ["COMPLETED", "TERMINATED"],
+                "processCode": .string(template), "startTime": .number(JSONNumber(position.from)),
+                "endTime": .number(JSONNumber(position.end)), "nextToken": Self.number(position.token),
+                "maxResults": .number(JSONNumber(Int64(min(Limits.listSize, request.maximumRecords)))),
+                "statuses": ["COMPLETED", "TERMINATED"],
             ], metered: true, call)
-        guard let result = answer["result"], result.object != nil else {
+        guard Text.of(answer["success"]) != "false", let result = answer["result"], result.object != nil else {
             throw Failure(.schemaDrift, zh: "列表应答没有 result", en: "no result in the list's answer")
         }
         for id in result["list"]?.array ?? [] {
             guard let id = Text.filled(id) else { continue }
-            if try !sink.hint(id: id, known: ["template": .string(templates[position.template])]) { return }
+            if try !sink.hint(id: id, known: ["template": .string(template)]) { return }
         }
-        if let token = Text.filled(result["nextToken"]) {
+        let isMore = try advance(&position, after: Text.filled(result["nextToken"]), begin, templates.count)
+        try sink.page(next: isMore ? position.bytes : [], more: isMore)
+    }
+
+    /// Moves on to the next page, window or template; false at the end of the sweep.
+    private func advance(
+        _ position: inout Position, after token: String?, _ begin: Int64, _ templates: Int
+    ) throws(Failure) -> Bool {
+        if let token {
+            guard token != position.token else {
+                throw Failure(.schemaDrift, zh: "列表的 nextToken 不再前进", en: "the list's nextToken does not move on")
+            }
             position.token = token
-        } else if end < position.until {
-            position.from = end
-            position.token = "0"
-        } else if position.template + 1 < templates.count {
-            position = Position(from: max(since ?? oldest, oldest), until: position.until).at(position.template + 1)
-        } else {
-            return try sink.page(next: [], more: false)
+            if let offset = Int64(token), offset >= Limits.listIDs,
+                position.width > Limits.listNarrowestMilliseconds
+            {
+                // The query gives no more than this: the same stretch again in narrower windows.
+                position.width = min(position.width, position.end - position.from) / 2 + 1
+                position.token = "0"
+            }
+            return true
         }
-        try sink.page(next: position.bytes, more: true)
+        position.token = "0"
+        if position.end < position.until {
+            position.from = position.end
+            return true
+        }
+        position.template += 1
+        position.from = begin
+        position.width = Limits.listWindowMilliseconds
+        return position.template < templates && position.from < position.until
     }
 
     /// The token comes as a string and is sent as a number [DOC].
@@ -97,8 +117,8 @@ struct Sweep {
 
     private static func templates(_ filter: JSONObject) -> [String] {
         switch filter["template"] {
-        case .array(let list)?: list.compactMap(\.string)
-        case .string(let one)?: [one]
+        case .array(let list)?: list.compactMap { Text.filled($0) }
+        case .string(let one)? where !one.isEmpty: [one]
         default: []
         }
     }

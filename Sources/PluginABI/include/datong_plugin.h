@@ -20,6 +20,8 @@
  *             appended to. A reader takes min(size, own size) bytes and treats the rest as zero.
  *             An array of such structs is laid out by the host in the size its element had in the
  *             agreed minor, so plain indexing is safe. Structs without a size never change.
+ *             A reply struct is given with its `size` set; the host zeroes it, fills in what it knows
+ *             and sets `size` to that.
  *             Reserved fields must be zero. An unknown flag in the low half (0x0000ffff) is
  *             ignored, in the high half (0xffff0000) it refuses the struct. An unknown error class
  *             is treated as DATONG_BUG. An unknown JSON member is kept and passed through.
@@ -751,7 +753,7 @@ typedef struct datong_plugin {
     uint32_t epoch;           /* DATONG_EPOCH */
     uint32_t minor_needs;
     uint32_t minor_built;
-    const char *id;           /* "kingdee": [a-z0-9-]{1,32}, equal to the manifest's */
+    const char *id;           /* "example-erp": [a-z0-9-]{1,32}, equal to the manifest's */
     const char *version;      /* semantic version */
     const char *build;        /* free text for support, or "" */
     /* Counted and idempotent: may be called again, each init is paired with one shutdown. [once] */

@@ -384,6 +384,17 @@ static int32_t write_records(void *connection, const datong_call *call, const da
         for (int i = 0; i < 5; i++) sink->result(sink->context, &results[i]);
         return DATONG_OK;
     }
+    if (is(what, "later-minor")) {
+        /* A reply struct with a field this host does not know yet. */
+        struct {
+            datong_reply reply;
+            uint64_t later;
+        } r = {.reply = {.size = sizeof r}, .later = 5};
+        int32_t got = state->get(call, text("k"), &r.reply);
+        char seen[64];
+        snprintf(seen, sizeof seen, "%d %u %llu", (int)got, r.reply.size, (unsigned long long)r.later);
+        return give(sink, 0, seen), DATONG_OK;
+    }
     if (is(what, "checkpoint-range")) {
         checkpoint->save(call, 2, text("x"));
         return give(sink, 0, "a"), give(sink, 1, "b"), DATONG_OK;

@@ -146,6 +146,8 @@ final class Dispatcher: Conductor.Actor {
     // MARK: what an answer means
 
     static func answer(_ result: CallResult, _ worker: ConnectionWorker) -> Conductor.Answer {
+        // A proper outcome counts even when the call as a whole broke the contract afterwards.
+        if let outcome = result.known[0] { return answer(outcome, reached: result.reachedVendor) }
         switch result.outcome {
         case .success(.outcomes(let outcomes)):
             guard let outcome = outcomes.first else { break }

@@ -24,6 +24,8 @@ final class LimitKeeper: Sendable {
         var window: SlidingWindow
         /// Calls of the last durable part not used yet.
         var paid = 0
+        /// A part is being made durable: others wait for it instead of paying for more.
+        var isPaying = false
     }
 
     private struct Waiter {
@@ -105,6 +107,7 @@ final class LimitKeeper: Sendable {
                 var wait: Milliseconds = 0
                 var due: [(String, Int, Int)] = []
                 for index in spending where site.windows[index].paid == 0 {
+                    if site.windows[index].isPaying { return .wait(1) }
                     wait = max(wait, site.windows[index].window.wait(at))
                     let rule = site.windows[index].rule
                     if wait == 0 && Self.isDurable(rule) {
@@ -116,7 +119,10 @@ final class LimitKeeper: Sendable {
                 if wait > 0 { return .wait(wait) }
                 if !due.isEmpty {
                     // Counted before it is durable, so that nobody else pays for the same part.
-                    for (_, index, part) in due { site.windows[index].window.count(part, at: at) }
+                    for (_, index, part) in due {
+                        site.windows[index].window.count(part, at: at)
+                        site.windows[index].isPaying = true
+                    }
                     return .pay(due)
                 }
                 for index in spending {
@@ -147,6 +153,7 @@ final class LimitKeeper: Sendable {
                     state.withLock { state in
                         guard let site = state.sites[connection], index < site.windows.count else { return }
                         state.sites[connection]?.windows[index].paid += part
+                        state.sites[connection]?.windows[index].isPaying = false
                     }
                 }
             }
@@ -213,7 +220,7 @@ final class LimitKeeper: Sendable {
         let at = now()
         return state.withLock { state in
             guard var site = state.sites[connection] else { return [] }
-            return site.windows.indices.map { index in
+            return site.windows.indices.filter { Self.isDurable(site.windows[$0].rule) }.map { index in
                 let rule = site.windows[index].rule
                 let spent = site.windows[index].window.spent(at) - site.windows[index].paid
                 return [

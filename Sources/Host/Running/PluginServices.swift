@@ -90,8 +90,10 @@ final class PluginServices: WorkerServices {
             guard let entry = site.secrets[name] else {
                 return .refused(.denied, "the connection names no such secret")
             }
-            do throws(Problem) {
-                _ = try vault.current.put(name: entry, value: SecretBytes(copying: value))
+            do {
+                try await Blocking.run { [vault] in
+                    _ = try vault.current.put(name: entry, value: SecretBytes(copying: value))
+                }
                 await commit([
                     .audit(
                         actor: "host", action: "secret.replace",

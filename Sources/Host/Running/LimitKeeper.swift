@@ -33,7 +33,25 @@ final class LimitKeeper: Sendable {
         var resume: @Sendable (Bool) -> Void
     }
 
+    /// The rate after a throttled answer: halved, then ten per cent more for each quiet minute (ruling 27).
+    private struct Rate {
+        var percent = 100
+        var since: Milliseconds = 0
+
+        mutating func throttled(_ now: Milliseconds) {
+            // Sixteen refusals of one moment are one: the rate is halved once a second at most.
+            if percent < 100 && now - since < HostLimits.throttleOnceMs { return }
+            percent = max(percent(at: now) / 2, HostLimits.lowestRatePercent)
+            since = now
+        }
+
+        func percent(at now: Milliseconds) -> Int {
+            min(percent + Int(max(now - since, 0) / 60_000) * 10, 100)
+        }
+    }
+
     private struct Site {
+        var rate = Rate()
         var rules: [LimitRule] = []
         var windows: [Window] = []
         var atOnce: Int?
@@ -108,7 +126,9 @@ final class LimitKeeper: Sendable {
                 var due: [(String, Int, Int)] = []
                 for index in spending where site.windows[index].paid == 0 {
                     if site.windows[index].isPaying { return .wait(1) }
-                    wait = max(wait, site.windows[index].window.wait(at))
+                    let isRate = (site.windows[index].rule.window ?? 0) < HostLimits.slowableWindowMs
+                    let percent = isRate ? site.rate.percent(at: at) : 100
+                    wait = max(wait, site.windows[index].window.wait(at, percent: percent))
                     let rule = site.windows[index].rule
                     if wait == 0 && Self.isDurable(rule) {
                         let room = rule.max - site.windows[index].window.spent(at)
@@ -158,6 +178,12 @@ final class LimitKeeper: Sendable {
                 }
             }
         }
+    }
+
+    /// The vendor throttled us below its own figure: go slower for a while.
+    func throttled(_ connection: String) {
+        let at = now()
+        state.withLock { $0.sites[connection]?.rate.throttled(at) }
     }
 
     /// The call is over: its place is free.

@@ -67,6 +67,17 @@ extension Ledger {
         }
     }
 
+    /// The newest received form of a document; nil when there is none.
+    public func latestPayload(stream: Int64, document: String) throws(Problem) -> [UInt8]? {
+        let id = try read { db in
+            try Int64.fetchOne(
+                db, sql: "SELECT id FROM inbox WHERE stream = ? AND document = ? ORDER BY id DESC LIMIT 1",
+                arguments: [stream, document])
+        }
+        guard let id else { return nil }
+        return try payload(inbox: id).payload
+    }
+
     /// Which of these documents the stream has never received: a sweep fetches only those.
     public func unseen(stream: Int64, of documents: [String]) throws(Problem) -> [String] {
         try read { db in

@@ -45,7 +45,7 @@ enum HostLimits {
     /// After so long without an answer a slow ERP has committed or never will, when the connector names no horizon.
     static let commitHorizonMs: Int64 = 120_000
     /// A sweep finds what events missed; more often only spends the vendor's quota.
-    static let sweepEveryMs: Int64 = 3_600_000
+    static let sweepEveryMs: Int64 = 6 * 3_600_000
     /// An approval can take weeks from its creation, by which sources list.
     static let lookBackMs: Int64 = 45 * 86_400_000
     /// A burst of throttled answers halves the rate once.

@@ -110,6 +110,15 @@ extension Ledger {
         }
     }
 
+    /// Which parts of a received document a flow has items for.
+    public func ordinals(inbox: Int64, flow: FlowID) throws(Problem) -> Set<Int> {
+        try read { db in
+            try Set(
+                Int.fetchAll(
+                    db, sql: "SELECT ordinal FROM item WHERE inbox = ? AND flow = ?", arguments: [inbox, flow]))
+        }
+    }
+
     /// The received document an item was made from.
     public func payload(inbox: Int64) throws(Problem) -> InboxRow {
         try read { db in

@@ -212,6 +212,7 @@ extension HostProcess: HostControl {
         let name = try text(arguments, "name", "connection.check")
         guard let connection = plan.connections[name] else { throw .noConnection(name) }
         sessions.forgetRefusals(connector: connection.file.connector)
+        await worker(name)?.resume()
         let report = try await probe(name)
         var checks: [JSON] = []
         var works = true

@@ -203,7 +203,8 @@ struct ConductorLoop {
         for (item, origin) in start.items {
             var entry = Open(origin: origin, bytes: nil, checkpoint: [], token: [])
             do throws(Problem) {
-                if item.everAttempted {
+                // What is no mapping's, like a comment, cannot be made again: its bytes are stored from the start.
+                if item.everAttempted || plan.flows[origin.flow] == nil {
                     entry.bytes = try ledger.mapped(item.id)
                     entry.areStored = true
                     entry.checkpoint = try ledger.checkpoint(item.id) ?? []
@@ -393,8 +394,9 @@ struct ConductorLoop {
         let made = ItemOrigin(
             id: id, inbox: origin.inbox, flow: back.flow, lane: back.lane, document: back.document,
             ordinal: origin.ordinal, key: key)
-        open[id] = Open(origin: made, bytes: document.serialized(), checkpoint: [], token: [])
-        changes.append(.origin(made))
+        let bytes = document.serialized()
+        open[id] = Open(origin: made, bytes: bytes, areStored: true, checkpoint: [], token: [])
+        changes += [.origin(made), .mapped(id, bytes: bytes)]
         step(
             .received(
                 id, flow: back.flow, lane: back.lane, .ready(orderKey: key), prior: .none, revision: plan.revision))

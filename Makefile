@@ -24,7 +24,7 @@ WORKER_HEADERS := $(wildcard Sources/Worker/*.h Sources/Worker/include/*.h Sourc
 # clients, and tests that wait long by their nature.
 export DATONG_WORKER := $(BIN)/datong-worker
 export DATONG_BIN := $(BIN)
-SLOW := EndToEnd|ClientTests|LongRun
+SLOW := EndToEnd|DingTalkClientTests|KingdeeClientTests|LongRun
 TEST := $(SWIFT) test $(SWIFTPM) --skip-build --disable-xctest
 
 .PHONY: help setup venv build release tests worker check lint test full demo bench format clean

@@ -40,10 +40,13 @@ struct ConductorLoop {
     private var nextItem: Int64
     private var changes: [Change] = []
     private var actions: [Action] = []
-    private var acknowledgements: [@Sendable () -> Void] = []
+    /// Told when the round is durable, or why it never will be.
+    private var acknowledgements: [@Sendable (Problem?) -> Void] = []
     /// Source documents written in this round and not yet durable: the ledger cannot answer for them.
     private var fresh: Set<String> = []
-    private var failed = false
+    /// Why nothing can be done any more.
+    private(set) var death: Problem?
+    private var failed: Bool { death != nil }
 
     init(
         ledger: Ledger, sealer: any PayloadSealing, actor: any Conductor.Actor, log: Logger,
@@ -88,13 +91,20 @@ struct ConductorLoop {
             try ledger.commit(writing)
             if !writing.isEmpty { CrashPoint.afterCommit.reach() }
         } catch {
-            failed = true
-            actor.ledgerDied(error)
+            die(error)
             return
         }
         let waiting = acknowledgements
         acknowledgements = []
-        for acknowledge in waiting { acknowledge() }
+        for acknowledge in waiting { acknowledge(nil) }
+    }
+
+    private mutating func die(_ problem: Problem) {
+        death = problem
+        actor.ledgerDied(problem)
+        let waiting = acknowledgements
+        acknowledgements = []
+        for acknowledge in waiting { acknowledge(problem) }
     }
 
     mutating func tick() {
@@ -135,21 +145,21 @@ struct ConductorLoop {
     // MARK: what happened
 
     mutating func handle(_ message: Conductor.Message) {
-        if failed { return }
+        if let death { return Conductor.refuse(message, death) }
         switch message {
         case .plan(let plan): run(plan)
         case .received(let stream, let documents, let cursor, let fetched, let done):
             for document in documents { receive(document, stream) }
             for document in fetched { changes.append(.hintDone(stream: stream, document: document)) }
             if let cursor { changes.append(.cursor(stream: stream, bytes: cursor, at: now())) }
-            acknowledgements.append(done)
+            acknowledgements.append { if $0 == nil { done() } }
         case .hints(let stream, let hints, let cursor, let done):
             for hint in hints {
                 changes.append(.hint(stream: stream, document: hint.document, known: hint.known, at: now()))
             }
             if let cursor { changes.append(.cursor(stream: stream, bytes: cursor, at: now())) }
             if !hints.isEmpty { actions.append(.fetch(stream: stream, hints)) }
-            acknowledgements.append(done)
+            acknowledgements.append { if $0 == nil { done() } }
         case .delivered(let delivery, let answer):
             guard case .delivering(delivery.epoch)? = engine.item(delivery.item)?.state else {
                 log.notice("answer of an older attempt", metadata: ["item": "\(delivery.item)"])
@@ -168,7 +178,7 @@ struct ConductorLoop {
                 if case .checkpoint(let id, let bytes) = change { open[id]?.checkpoint = bytes }
             }
             changes += more
-            acknowledgements.append(done)
+            acknowledgements.append { if $0 == nil { done() } }
         case .lane(let id, let pause):
             step(pause.map { .pauseLane(id, $0) } ?? .resumeLane(id))
         case .drain(let id):
@@ -253,8 +263,7 @@ struct ConductorLoop {
             }
         } catch {
             // The row cannot even be looked up: the document stays at the source, the cursor does not move.
-            failed = true
-            actor.ledgerDied(error)
+            die(error)
         }
     }
 
@@ -425,7 +434,7 @@ struct ConductorLoop {
     private mutating func acknowledge(
         _ reply: @escaping @Sendable (Result<JSON, Problem>) -> Void, _ result: Result<JSON, Problem>
     ) {
-        acknowledgements.append { reply(result) }
+        acknowledgements.append { reply($0.map { .failure($0) } ?? result) }
     }
 
     // MARK: acting

@@ -250,6 +250,9 @@ struct ConductorLoop {
         do throws(Problem) {
             let hash = try keyedHash(read)
             if try ledger.hasInbox(stream: streamID, document: received.id, hash: hash) { return }
+            // The ledger answers for earlier forms: it must know all that was decided about them in this round.
+            if try ledger.unseen(stream: streamID, of: [received.id]).isEmpty { flush() }
+            if failed { return }
             let at = now()
             let inbox = InboxRow(
                 id: nextInbox, stream: streamID, document: received.id,

@@ -366,7 +366,9 @@ struct ConductorLoop {
         _ back: PlannedWriteBack, _ flow: PlannedFlow, _ origin: ItemOrigin, _ number: String
     ) {
         guard let source = try? ledger.payload(inbox: origin.inbox) else { return }
-        let key = IdempotencyKey.make(parts: [flow.file.id, source.document, back.document, "\(origin.ordinal)"])
+        // One per effect: a changed form that a person settles by hand has a number of its own to tell.
+        let effect = origin.key ?? "\(flow.file.id) \(origin.id)"
+        let key = IdempotencyKey.make(parts: [effect, back.document])
         let id = nextItem
         nextItem += 1
         let document: JSON = [

@@ -215,9 +215,9 @@ struct ConductorLoop {
         for (item, origin) in start.items {
             var entry = Open(origin: origin, bytes: nil, checkpoint: [], token: [])
             do throws(Problem) {
+                entry.bytes = try ledger.mapped(item.id)
+                entry.areStored = entry.bytes != nil
                 if item.everAttempted {
-                    entry.bytes = try ledger.mapped(item.id)
-                    entry.areStored = true
                     entry.checkpoint = try ledger.checkpoint(item.id) ?? []
                     entry.token = try ledger.token(item.id) ?? []
                 }
@@ -377,8 +377,10 @@ struct ConductorLoop {
         let made = ItemOrigin(
             id: id, inbox: origin.inbox, flow: back.flow, lane: back.lane, document: back.document,
             ordinal: origin.ordinal, key: key)
-        open[id] = Open(origin: made, bytes: document.serialized(), checkpoint: [], token: [])
-        changes.append(.origin(made))
+        // Nothing makes these bytes again after a restart: they are durable with the item.
+        let bytes = document.serialized()
+        open[id] = Open(origin: made, bytes: bytes, areStored: true, checkpoint: [], token: [])
+        changes += [.origin(made), .mapped(id, bytes: bytes)]
         step(
             .received(
                 id, flow: back.flow, lane: back.lane, .ready(orderKey: key), prior: .none, revision: plan.revision))

@@ -333,6 +333,11 @@ struct ConductorLoop {
             open[id]?.bytes = form.bytes
             open[id]?.areStored = false
             open[id]?.detail = form.detail
+            // One that was sent before keeps its bytes over a restart: from here on these, not the refused ones.
+            if item.everAttempted, let bytes = form.bytes {
+                changes.append(.mapped(id, bytes: bytes))
+                open[id]?.areStored = true
+            }
             step(.remapped(id, form.disposition(key: orderKey), revision: plan.revision))
         } catch {
             open[id]?.detail = Words.problem(error)

@@ -8,7 +8,7 @@ import Values
 /// One writer calls `commit`; a commit is one transaction with one fsync, whatever number of changes it holds.
 /// Reads come from other threads and see the last commit. Every call blocks: never on Swift's cooperative pool.
 public final class Ledger: Sendable {
-    private let pool: DatabasePool
+    let pool: DatabasePool
     let sealer: any PayloadSealing
 
     /// Opens or makes the ledger at `path` and brings its schema forward.

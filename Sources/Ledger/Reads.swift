@@ -118,7 +118,8 @@ extension Ledger {
                 let isReplaceable = !isBegun && kind != StateCode.done && ((row["attempts"] as Int) == 0 || isRefused)
                 // A changed form that waits for a person stands for no effect of its own.
                 let isChange = !(row["keyed"] as Bool)
-                return LivePart(id: row["id"], ordinal: row["ordinal"], isReplaceable: isReplaceable, isChange: isChange)
+                return LivePart(
+                    id: row["id"], ordinal: row["ordinal"], isReplaceable: isReplaceable, isChange: isChange)
             }
         }
     }
@@ -219,7 +220,9 @@ extension Ledger {
     public func counts() throws(Problem) -> [FlowCounts] {
         try read { db in
             var flows: [FlowID: FlowCounts] = [:]
-            for row in try Row.fetchAll(db, sql: "SELECT flow, kind, count(*) AS n, max(at) AS latest FROM item GROUP BY flow, kind") {
+            for row in try Row.fetchAll(
+                db, sql: "SELECT flow, kind, count(*) AS n, max(at) AS latest FROM item GROUP BY flow, kind")
+            {
                 let flow: FlowID = row["flow"]
                 let kind: Int = row["kind"]
                 let seen = FiveStates.allCases.first { StateCode.kinds(of: $0).contains(kind) }
@@ -233,9 +236,9 @@ extension Ledger {
         }
     }
 
-    /// Items for people, newest first.
+    /// Items for people, newest first. Those of `quiet` flows only while they are not done.
     public func list(
-        flow: FlowID?, flows: Set<FlowID>?, state: FiveStates?, limit: Int, ids: [ItemID]? = nil
+        flow: FlowID?, hidingDone quiet: Set<FlowID>, state: FiveStates?, limit: Int, ids: [ItemID]? = nil
     ) throws(Problem) -> [ItemView] {
         try read { db in
             var sql = """
@@ -247,9 +250,9 @@ extension Ledger {
                 sql += " AND item.flow = ?"
                 arguments += [flow]
             }
-            if let flows {
-                sql += " AND item.flow IN (\(databaseQuestionMarks(count: flows.count)))"
-                arguments += StatementArguments(flows.sorted())
+            if !quiet.isEmpty {
+                sql += " AND NOT (item.kind = ? AND item.flow IN (\(databaseQuestionMarks(count: quiet.count))))"
+                arguments += [StateCode.done] + StatementArguments(quiet.sorted())
             }
             if let state {
                 let kinds = StateCode.kinds(of: state)
@@ -267,7 +270,8 @@ extension Ledger {
                 return ItemView(
                     id: origin.id, flow: origin.flow, document: row["source"], number: row["source_number"],
                     item: try Self.item(row),
-                    detail: try self.unsealed(row["detail"], "detail \(origin.id)", "item", origin.id), key: origin.key, targetDocument: origin.document,
+                    detail: try self.unsealed(row["detail"], "detail \(origin.id)", "item", origin.id), key: origin.key,
+                    targetDocument: origin.document,
                     targetNumber: row["target_number"], at: row["at"])
             }
         }
@@ -292,7 +296,8 @@ extension Ledger {
             try Row.fetchAll(db, sql: "SELECT * FROM intent WHERE item = ? ORDER BY attempt", arguments: [item]).map {
                 try IntentView(
                     attempt: $0["attempt"], epoch: $0["epoch"], openedAt: $0["opened"], closedAt: $0["closed"],
-                    end: ($0["end"] as Int?).flatMap { IntentEnd(rawValue: $0) }, detail: self.unsealed($0["detail"], "intent \(item)", "intent", item))
+                    end: ($0["end"] as Int?).flatMap { IntentEnd(rawValue: $0) },
+                    detail: self.unsealed($0["detail"], "intent \(item)", "intent", item))
             }
         }
     }

@@ -212,6 +212,14 @@ public struct FlowCounts: Sendable, Equatable {
     /// When the newest `done` settled.
     public var lastDone: Milliseconds?
 
+    /// The counts of a flow.
+    public init(flow: FlowID, counts: [FiveStates: Int], read: Int, lastDone: Milliseconds? = nil) {
+        self.flow = flow
+        self.counts = counts
+        self.read = read
+        self.lastDone = lastDone
+    }
+
     /// The honesty law.
     public var isBalanced: Bool { counts.values.reduce(0, +) == read }
 }

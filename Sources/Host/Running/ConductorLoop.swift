@@ -15,6 +15,8 @@ struct ConductorLoop {
         var bytes: [UInt8]?
         /// `bytes` are what the ledger holds as mapped.
         var areStored = false
+        /// The flow's target settings the bytes go with; kept with them.
+        var settings: [UInt8] = []
         var checkpoint: [UInt8]
         var token: [UInt8]
         /// Cause for people, kept with the next state that is written.
@@ -40,10 +42,15 @@ struct ConductorLoop {
     private var nextItem: Int64
     private var changes: [Change] = []
     private var actions: [Action] = []
-    private var acknowledgements: [@Sendable () -> Void] = []
+    /// Told when the round is durable, or why it never will be.
+    private var acknowledgements: [@Sendable (Problem?) -> Void] = []
     /// Source documents written in this round and not yet durable: the ledger cannot answer for them.
     private var fresh: Set<String> = []
-    private var failed = false
+    /// Keys taken in this round, for the same reason.
+    private var keysOfRound: [String: ItemID] = [:]
+    /// Why nothing can be done any more.
+    private(set) var death: Problem?
+    private var failed: Bool { death != nil }
 
     init(
         ledger: Ledger, sealer: any PayloadSealing, actor: any Conductor.Actor, log: Logger,
@@ -81,18 +88,26 @@ struct ConductorLoop {
         let writing = changes
         changes = []
         fresh = []
+        keysOfRound = [:]
         do throws(Problem) {
             if !writing.isEmpty { CrashPoint.beforeCommit.reach() }
             try ledger.commit(writing)
             if !writing.isEmpty { CrashPoint.afterCommit.reach() }
         } catch {
-            failed = true
-            actor.ledgerDied(error)
+            die(error)
             return
         }
         let waiting = acknowledgements
         acknowledgements = []
-        for acknowledge in waiting { acknowledge() }
+        for acknowledge in waiting { acknowledge(nil) }
+    }
+
+    private mutating func die(_ problem: Problem) {
+        death = problem
+        actor.ledgerDied(problem)
+        let waiting = acknowledgements
+        acknowledgements = []
+        for acknowledge in waiting { acknowledge(problem) }
     }
 
     mutating func tick() {
@@ -111,7 +126,7 @@ struct ConductorLoop {
                 if item.state.isSettled { open[item.id] = nil }
             case .openIntent(let id, let attempt, let epoch):
                 if let bytes = open[id]?.bytes, open[id]?.areStored == false {
-                    changes.append(.mapped(id, bytes: bytes))
+                    changes.append(.mapped(id, bytes: bytes, settings: open[id]?.settings ?? []))
                     open[id]?.areStored = true
                 }
                 open[id]?.detail = nil
@@ -133,21 +148,27 @@ struct ConductorLoop {
     // MARK: what happened
 
     mutating func handle(_ message: Conductor.Message) {
-        if failed { return }
+        if let death { return Conductor.refuse(message, death) }
         switch message {
         case .plan(let plan): run(plan)
         case .received(let stream, let documents, let cursor, let fetched, let done):
             receive(documents, stream)
-            for document in fetched { changes.append(.hintDone(stream: stream, document: document)) }
+            for done in fetched {
+                changes.append(.hintDone(stream: stream, document: done.document, before: done.at))
+            }
             if let cursor { changes.append(.cursor(stream: stream, bytes: cursor, at: now())) }
-            acknowledgements.append(done)
+            acknowledgements.append { if $0 == nil { done() } }
+        case .unreadable(let stream, let hint, let cause, let at, let done):
+            receiveUnreadable(hint, stream, cause)
+            changes.append(.hintDone(stream: stream, document: hint.document, before: at))
+            acknowledgements.append { if $0 == nil { done() } }
         case .hints(let stream, let hints, let cursor, let done):
             for hint in hints {
                 changes.append(.hint(stream: stream, document: hint.document, known: hint.known, at: now()))
             }
             if let cursor { changes.append(.cursor(stream: stream, bytes: cursor, at: now())) }
             if !hints.isEmpty { actions.append(.fetch(stream: stream, hints)) }
-            acknowledgements.append(done)
+            acknowledgements.append { if $0 == nil { done() } }
         case .delivered(let delivery, let answer):
             guard case .delivering(delivery.epoch)? = engine.item(delivery.item)?.state else {
                 log.notice("answer of an older attempt", metadata: ["item": "\(delivery.item)"])
@@ -166,7 +187,7 @@ struct ConductorLoop {
                 if case .checkpoint(let id, let bytes) = change { open[id]?.checkpoint = bytes }
             }
             changes += more
-            acknowledgements.append(done)
+            acknowledgements.append { if $0 == nil { done() } }
         case .lane(let id, let pause):
             step(pause.map { .pauseLane(id, $0) } ?? .resumeLane(id))
         case .drain(let id):
@@ -181,7 +202,12 @@ struct ConductorLoop {
 
     private mutating func run(_ next: Plan) {
         let remaps = plan.revision != 0
+        let before = plan
         plan = next
+        let gone = Set(before.flows.keys).union(before.writeBackFlows)
+            .subtracting(next.flows.keys).subtracting(next.writeBackFlows)
+        for flow in gone.sorted() { step(.flowGone(flow)) }
+        for lane in next.lanes.values.sorted(by: { $0.id < $1.id }) { checkTarget(lane) }
         for lane in next.lanes.values.sorted(by: { $0.id < $1.id }) { step(.lane(lane.id, lane.rules)) }
         for flow in next.flows.values.sorted(by: { $0.id < $1.id }) {
             let paused = pausedFlows[flow.id] ?? false
@@ -191,7 +217,10 @@ struct ConductorLoop {
                 step(.flow(back.flow, FlowRules(ladder: flow.file.ladder, onChange: .ignore, isPaused: paused)))
             }
         }
-        if remaps { step(.revision(next.revision)) }
+        if remaps {
+            step(.revision(next.revision))
+            for flow in next.flows.values.sorted(by: { $0.id < $1.id }) { replay(flow) }
+        }
     }
 
     private var pausedFlows: [FlowID: Bool] = [:]
@@ -203,9 +232,10 @@ struct ConductorLoop {
         for (item, origin) in start.items {
             var entry = Open(origin: origin, bytes: nil, checkpoint: [], token: [])
             do throws(Problem) {
+                entry.bytes = try ledger.mapped(item.id)
+                entry.areStored = entry.bytes != nil
+                entry.settings = try ledger.settings(item.id) ?? plan.flows[item.flow]?.settings ?? []
                 if item.everAttempted {
-                    entry.bytes = try ledger.mapped(item.id)
-                    entry.areStored = true
                     entry.checkpoint = try ledger.checkpoint(item.id) ?? []
                     entry.token = try ledger.token(item.id) ?? []
                 }
@@ -215,6 +245,7 @@ struct ConductorLoop {
             open[item.id] = entry
             step(.recovered(item))
         }
+        for flow in plan.flows.values.sorted(by: { $0.id < $1.id }) { replay(flow) }
         for (stream, hints) in Dictionary(grouping: start.hints, by: \.stream) {
             let wanted = hints.map { Conductor.Hinted(document: $0.document, known: $0.known) }
             actions.append(.fetch(stream: stream, wanted))
@@ -233,8 +264,7 @@ struct ConductorLoop {
             }
         } catch {
             // What is known cannot even be looked up: the documents stay at the source, the cursor does not move.
-            failed = true
-            actor.ledgerDied(error)
+            die(error)
         }
     }
 
@@ -244,42 +274,60 @@ struct ConductorLoop {
         let flows = stream.flows.compactMap { plan.flows[$0] }.filter { $0.concerns(received.content) }
         if flows.isEmpty { return }
         let place = "\(stream.id) \(received.id)"
-        let isFresh = fresh.contains(place)
-        if isFresh { flush() }
-        if failed { return }
-        let isNew = isNew && !isFresh
-
+        let isNew = isNew && !fresh.contains(place)
         var read: [UInt8] = []
-        for flow in flows {
-            read += flow.hashInput(received.content)
-        }
+        for flow in flows { read += flow.hashInput(received.content) }
         let hash = try keyedHash(read)
         if !isNew {
-            if try ledger.hasInbox(stream: stream.id, document: received.id, hash: hash) { return }
-            // A mapping that reads more than its predecessor changes the hash, not the document.
-            if let earlier = try ledger.latestPayload(stream: stream.id, document: received.id) {
-                let known = try JSON.parse(earlier)
-                if flows.allSatisfy({ $0.concerns(known) && $0.hashInput(known) == $0.hashInput(received.content) }) {
+            // The ledger answers for earlier forms: it must know all that was decided about them in this round.
+            flush()
+            if failed { return }
+            if let latest = try ledger.latest(stream: stream.id, document: received.id) {
+                if latest.hash == hash { return }
+                // A mapping that reads more than its predecessor changes the hash, not the document.
+                let known = try JSON.parse(latest.payload)
+                if !UnreadableDocument.isOne(known),
+                    flows.allSatisfy({ $0.concerns(known) && $0.hashInput(known) == $0.hashInput(received.content) })
+                {
                     return
                 }
             }
         }
+        let inbox = inboxRow(stream.id, received.id, received.content, hash)
+        fresh.insert(place)
+        for flow in flows { try makeItems(flow, received.content, received.id, inbox, isNew: isNew) }
+    }
+
+    private mutating func inboxRow(_ stream: Int64, _ document: String, _ content: JSON, _ hash: [UInt8]) -> InboxRow {
         let inbox = InboxRow(
-            id: nextInbox, stream: stream.id, document: received.id,
-            number: received.content["number"]?.string ?? received.id, hash: hash, at: now(),
-            revision: plan.revision, payload: received.content.serialized())
+            id: nextInbox, stream: stream, document: document, number: content["number"]?.string ?? document,
+            hash: hash, at: now(), revision: plan.revision, payload: content.serialized())
         nextInbox += 1
         changes.append(.inbox(inbox))
-        fresh.insert(place)
-        for flow in flows {
-            for form in Form.make(flow, received.content, timeZone: plan.timeZone) {
-                let prior =
-                    isNew
-                    ? .none
-                    : try ledger.prior(
-                        flow: flow.id, stream: stream.id, document: received.id, ordinal: form.ordinal)
-                makeItem(form, flow, inbox.id, received.id, prior)
-            }
+        return inbox
+    }
+
+    /// The items of one flow for one form of a document, reckoning with every part of earlier forms.
+    private mutating func makeItems(
+        _ flow: PlannedFlow, _ content: JSON, _ document: String, _ inbox: InboxRow, isNew: Bool
+    ) throws(Problem) {
+        let forms = Form.make(flow, content, timeZone: plan.timeZone)
+        let parts = isNew ? [] : try ledger.liveParts(flow: flow.id, stream: inbox.stream, document: document)
+        // The engine knows more than the ledger's last commit: what it has sent meanwhile is no longer replaceable.
+        let effect = parts.first { part in
+            !part.isChange && !(part.isReplaceable && engine.item(part.id)?.isReplaceable ?? true)
+        }
+        if let effect {
+            for form in forms { makeItem(form, flow, inbox.id, document, .effect(effect.id)) }
+            return
+        }
+        // Nothing of the document is in effect: the newer form takes the place of all of the older one.
+        for part in parts where !part.isChange && !forms.contains(where: { $0.ordinal == part.ordinal }) {
+            step(.supersede(part.id))
+        }
+        for form in forms {
+            let old = parts.first { $0.ordinal == form.ordinal && !$0.isChange }
+            makeItem(form, flow, inbox.id, document, old.map { .unattempted($0.id) } ?? .none)
         }
     }
 
@@ -288,13 +336,28 @@ struct ConductorLoop {
     ) {
         let id = nextItem
         nextItem += 1
+        var form = form
         // A form that must not be sent (the document changed after its effect) has no key to send under.
         var key: String? = idempotencyKey(flow, document, form.ordinal)
-        if case .effect = prior { key = nil }
+        switch prior {
+        case .effect(let earlier):
+            key = nil
+            form.detail = Words.changed(earlier)
+        case .unattempted: break
+        case .none:
+            // The key may be taken by another road: the source connection has a new name, the flow an old id.
+            if let taken = key.flatMap({ keysOfRound[$0] ?? (try? ledger.liveItem(key: $0)) }) {
+                key = nil
+                form = Form(
+                    ordinal: form.ordinal, result: .skip(.duplicate), bytes: nil, detail: Words.duplicate(taken))
+            }
+        }
+        if let key { keysOfRound[key] = id }
         let origin = ItemOrigin(
             id: id, inbox: inbox, flow: flow.id, lane: flow.lane, document: flow.file.to.document,
             ordinal: form.ordinal, key: key)
-        open[id] = Open(origin: origin, bytes: form.bytes, checkpoint: [], token: [], detail: form.detail)
+        open[id] = Open(
+            origin: origin, bytes: form.bytes, settings: flow.settings, checkpoint: [], token: [], detail: form.detail)
         // The earlier form gives its key up before this one takes it: the order of the changes matters.
         var before: [Change] = []
         swap(&before, &changes)
@@ -306,6 +369,74 @@ struct ConductorLoop {
         let own = before.firstIndex { if case .item(let item, _, _) = $0 { item.id == id } else { false } }
         before.insert(.origin(origin), at: own ?? 0)
         changes += before
+    }
+
+    /// A document the source names and nobody can read: a row and a held item, so that it is in the counts.
+    private mutating func receiveUnreadable(_ hint: Conductor.Hinted, _ streamID: Int64, _ cause: String) {
+        guard let stream = plan.streams[streamID] else { return }
+        let known = (try? JSON.parse(hint.known)) ?? .null
+        let flows = stream.flows.compactMap { plan.flows[$0] }.filter { $0.mayConcern(known) }
+        flush()
+        if failed || flows.isEmpty { return }
+        do throws(Problem) {
+            let content = UnreadableDocument.content(hint)
+            let hash = try keyedHash(content.canonical())
+            if try ledger.latest(stream: streamID, document: hint.document)?.hash == hash { return }
+            let inbox = inboxRow(streamID, hint.document, content, hash)
+            for flow in flows {
+                let parts = try ledger.liveParts(flow: flow.id, stream: streamID, document: hint.document)
+                if parts.contains(where: { !$0.isReplaceable }) { continue }
+                makeItem(
+                    Form(ordinal: 0, result: .hold, bytes: nil, detail: cause), flow, inbox.id, hint.document,
+                    parts.first.map { .unattempted($0.id) } ?? .none)
+            }
+        } catch {
+            die(error)
+        }
+    }
+
+    /// A flow that is new on a stream that has documents already: they are its documents too.
+    private mutating func replay(_ flow: PlannedFlow) {
+        do throws(Problem) {
+            let key = "replayed \(flow.id)"
+            if try !ledger.state(connection: Self.ownState, key: key).isEmpty { return }
+            var after: Int64 = 0
+            while true {
+                let rows = try ledger.newestForms(stream: flow.stream, after: after, limit: 200)
+                guard let last = rows.last else { break }
+                after = last
+                for row in rows {
+                    let inbox = try ledger.payload(inbox: row)
+                    let content = try JSON.parse(inbox.payload)
+                    guard !UnreadableDocument.isOne(content), flow.concerns(content),
+                        try ledger.ordinals(inbox: row, flow: flow.id).isEmpty
+                    else { continue }
+                    try makeItems(flow, content, inbox.document, inbox, isNew: false)
+                }
+                flush()
+                if failed { return }
+            }
+            changes.append(.state(connection: Self.ownState, key: key, bytes: [1]))
+        } catch {
+            die(error)
+        }
+    }
+
+    /// Under this name the host keeps state of its own beside the connectors'.
+    private static let ownState = "@host"
+
+    /// A lane's target may be another company's since the last run: what is being looked for must not be looked for there.
+    private mutating func checkTarget(_ lane: PlannedLane) {
+        guard let tenant = plan.connections[lane.connection]?.tenant else { return }
+        let bytes = Array(tenant.utf8)
+        do throws(Problem) {
+            let known = try ledger.state(connection: Self.ownState, key: "target \(lane.id)")
+            if known == bytes { return }
+            changes.append(.state(connection: Self.ownState, key: "target \(lane.id)", bytes: bytes))
+            if !known.isEmpty { step(.targetChanged(lane.id), detail: Words.targetChanged) }
+        } catch {
+            die(error)
+        }
     }
 
     private func keyedHash(_ bytes: [UInt8]) throws(Problem) -> [UInt8] {
@@ -327,34 +458,54 @@ struct ConductorLoop {
     private mutating func remap(_ id: ItemID) {
         guard let entry = open[id], let item = engine.item(id) else { return }
         let orderKey = entry.origin.key ?? "item \(id)"
-        if !entry.checkpoint.isEmpty || plan.flows[entry.origin.flow] == nil {
+        if !entry.checkpoint.isEmpty || plan.writeBackFlows.contains(entry.origin.flow) {
             if entry.bytes != nil { step(.remapped(id, .ready(orderKey: orderKey), revision: item.revision)) }
             return
         }
+        // A flow that is not part of the revision: its items stay where they are until it comes back.
         guard let flow = plan.flows[entry.origin.flow] else { return }
         do throws(Problem) {
             let inbox = try ledger.payload(inbox: entry.origin.inbox)
             let document = try JSON.parse(inbox.payload)
+            if let hint = UnreadableDocument.hint(document) {
+                // Nothing to map yet: the source is asked again, and what it gives takes this item's place.
+                changes.append(.hint(stream: inbox.stream, document: hint.document, known: hint.known, at: now()))
+                actions.append(.fetch(stream: inbox.stream, [hint]))
+                return
+            }
             let forms = Form.make(flow, document, timeZone: plan.timeZone)
             let form =
                 forms.first { $0.ordinal == entry.origin.ordinal }
-                ?? Form(ordinal: entry.origin.ordinal, result: .skip(.mapping), bytes: nil, detail: nil)
+                ?? forms.first { $0.isHold }.map {
+                    Form(ordinal: entry.origin.ordinal, result: .hold, bytes: nil, detail: $0.detail)
+                } ?? Form(ordinal: entry.origin.ordinal, result: .skip(.mapping), bytes: nil, detail: nil)
             open[id]?.bytes = form.bytes
             open[id]?.areStored = false
+            open[id]?.settings = flow.settings
             open[id]?.detail = form.detail
-            step(.remapped(id, form.disposition(key: orderKey), revision: plan.revision))
-            // The mapping may split the document further than it did: each new part is an item of its own.
-            if forms.count > 1 {
-                flush()
-                if failed { return }
-                let known = try ledger.ordinals(inbox: inbox.id, flow: flow.id)
-                for form in forms where !known.contains(form.ordinal) {
-                    makeItem(form, flow, inbox.id, inbox.document, .none)
-                }
+            // One that was sent before keeps its bytes over a restart: from here on these, not the refused ones.
+            if item.everAttempted, let bytes = form.bytes {
+                changes.append(.mapped(id, bytes: bytes, settings: flow.settings))
+                open[id]?.areStored = true
             }
+            step(.remapped(id, form.disposition(key: orderKey), revision: plan.revision))
+            try makeMissingParts(forms.filter { !$0.isHold }, flow, inbox)
         } catch {
             open[id]?.detail = Words.problem(error)
             step(.remapped(id, .hold, revision: plan.revision))
+        }
+    }
+
+    /// The mapping may split the document otherwise than it did: each new part is an item of its own.
+    private mutating func makeMissingParts(
+        _ forms: [Form], _ flow: PlannedFlow, _ inbox: InboxRow
+    ) throws(Problem) {
+        guard forms.contains(where: { $0.ordinal != 0 }) else { return }
+        flush()
+        if failed { return }
+        let known = try ledger.ordinals(inbox: inbox.id, flow: flow.id)
+        for form in forms where !known.contains(form.ordinal) {
+            makeItem(form, flow, inbox.id, inbox.document, .none)
         }
     }
 
@@ -384,7 +535,11 @@ struct ConductorLoop {
         _ back: PlannedWriteBack, _ flow: PlannedFlow, _ origin: ItemOrigin, _ number: String
     ) {
         guard let source = try? ledger.payload(inbox: origin.inbox) else { return }
-        let key = IdempotencyKey.make(parts: [flow.file.id, source.document, back.document, "\(origin.ordinal)"])
+        // One per effect: a changed form that a person settles by hand has a number of its own to tell.
+        let effect = origin.key ?? "\(flow.file.id) \(origin.id)"
+        let key = IdempotencyKey.make(parts: [effect, back.document])
+        if keysOfRound[key] != nil || (try? ledger.liveItem(key: key)) != nil { return }
+        keysOfRound[key] = nextItem
         let id = nextItem
         nextItem += 1
         let document: JSON = [
@@ -393,8 +548,10 @@ struct ConductorLoop {
         let made = ItemOrigin(
             id: id, inbox: origin.inbox, flow: back.flow, lane: back.lane, document: back.document,
             ordinal: origin.ordinal, key: key)
-        open[id] = Open(origin: made, bytes: document.serialized(), checkpoint: [], token: [])
-        changes.append(.origin(made))
+        // Nothing makes these bytes again after a restart: they are durable with the item.
+        let bytes = document.serialized()
+        open[id] = Open(origin: made, bytes: bytes, areStored: true, checkpoint: [], token: [])
+        changes += [.origin(made), .mapped(id, bytes: bytes, settings: [])]
         step(
             .received(
                 id, flow: back.flow, lane: back.lane, .ready(orderKey: key), prior: .none, revision: plan.revision))
@@ -427,6 +584,8 @@ struct ConductorLoop {
             acknowledge(reply, .success(["item": .int(Int(id)), "state": "done"]))
         case .skip(let id, let why, let actor):
             guard let item = engine.item(id) else { return reply(.failure(.noOpenItem(id))) }
+            // Half of the effect stands at the target: leaving it out would leave it there unseen.
+            if open[id]?.checkpoint.isEmpty == false { return reply(.failure(.halfDone(id))) }
             step(.skip(id), detail: Words.skipped(why))
             guard engine.item(id) == nil else { return reply(.failure(.cannotMove(id, item.state.seen))) }
             audit(actor, "ledger.skip", ["item": .string("\(id)"), "why": .string(why)])
@@ -441,7 +600,9 @@ struct ConductorLoop {
                 [
                     "flow": .string(plan.flows[id]?.file.name ?? "\(id)"), "why": .string(why),
                 ])
-            acknowledge(reply, .success(["paused": .bool(paused)]))
+            acknowledge(
+                reply,
+                .success(["flow": .string(plan.flows[id]?.file.name ?? ""), "state": paused ? "paused" : "active"]))
         case .audit(let actor, let action, let detail):
             audit(actor, action, detail)
             acknowledge(reply, .success(.null))
@@ -455,7 +616,7 @@ struct ConductorLoop {
     private mutating func acknowledge(
         _ reply: @escaping @Sendable (Result<JSON, Problem>) -> Void, _ result: Result<JSON, Problem>
     ) {
-        acknowledgements.append { reply(result) }
+        acknowledgements.append { reply($0.map { .failure($0) } ?? result) }
     }
 
     // MARK: acting
@@ -488,6 +649,6 @@ struct ConductorLoop {
         guard let entry = open[id], let bytes = entry.bytes, let key = entry.origin.key else { return nil }
         return Conductor.Delivery(
             item: id, lane: entry.origin.lane, flow: entry.origin.flow, key: key, bytes: bytes,
-            checkpoint: entry.checkpoint, attempt: attempt, epoch: epoch)
+            settings: entry.settings, checkpoint: entry.checkpoint, attempt: attempt, epoch: epoch)
     }
 }

@@ -121,6 +121,7 @@ final class ControlServer: Sendable {
         guard getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0,
             credentials[1] == geteuid() || credentials[1] == 0
         else { return }
+        let person = SystemUser.name(of: credentials[1])
         while let line = ControlSocket.readLine(peer) {
             let done = DispatchSemaphore(value: 0)
             let reply = Mutex(JSON.null)
@@ -129,7 +130,7 @@ final class ControlServer: Sendable {
                 do throws(Problem) {
                     let request = try JSON.parse(line)
                     let verb = request["verb"]?.string ?? ""
-                    result = ["ok": try await answer(verb, request["arguments"] ?? [:])]
+                    result = ["ok": try await Self.asking(person, verb, request["arguments"] ?? [:], answer)]
                 } catch {
                     result = ControlSocket.json(error)
                 }
@@ -140,6 +141,17 @@ final class ControlServer: Sendable {
             done.wait()
             if !ControlSocket.writeLine(peer, reply.withLock { $0 }) { return }
         }
+    }
+
+    /// Answers in the name of the one who asks: that is who the audit names.
+    private static func asking(
+        _ person: String, _ verb: String, _ arguments: JSON,
+        _ answer: @escaping @Sendable (String, JSON) async throws(Problem) -> JSON
+    ) async throws(Problem) -> JSON {
+        let result: Result<JSON, Problem> = await HostProcess.$person.withValue(person) {
+            do throws(Problem) { return .success(try await answer(verb, arguments)) } catch { return .failure(error) }
+        }
+        return try result.get()
     }
 
     func stop() {

@@ -54,6 +54,16 @@ enum HostLimits {
     static let lowestRatePercent = 5
     /// Windows up to here are rates and go slower after a throttled answer; longer ones are allowances.
     static let slowableWindowMs: Int64 = 3_600_000
+    /// A document that cannot be read is asked for again ever more rarely, at last by the hour.
+    static let longestFetchRetryMs: Int64 = 3_600_000
+    /// Failed fetches of one document before a person is told: about a minute of trying.
+    static let fetchTries = 6
+    /// Fetches that leave a document out before it counts as gone; a vendor's list runs ahead of its detail.
+    static let goneTries = 3
+    /// Fetches whose answer is older than the event before it is taken as it is.
+    static let lagTries = 5
+    /// Starts of one supervisor before its numbers could meet another's; the restart budget ends it long before.
+    static let generationsPerWorker: UInt64 = 1 << 32
     /// To a ready connection, TLS included; a LAN answers in milliseconds, a far cloud in a second.
     static let connectTimeoutMs: Int64 = 10_000
     /// Windows a connection file may bound although the connector's profile does not name them.

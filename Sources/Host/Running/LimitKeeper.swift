@@ -84,23 +84,28 @@ final class LimitKeeper: Sendable {
     func set(_ connection: String, _ rules: [LimitRule]) {
         let at = now()
         let wanted = rules.filter { $0.window != nil }
-        let known = state.withLock { $0.sites[connection]?.windows ?? [] }
-        let windows = wanted.map { rule -> Window in
-            if let old = known.first(where: { $0.rule == rule }) { return old }
+        // What is new is read from the ledger first; the lock is held only to put it in its place.
+        let known = state.withLock { $0.sites[connection]?.windows.map(\.rule) }
+        var fresh: [LimitRule: Window] = [:]
+        for rule in wanted where known?.contains(rule) != true {
             var window = SlidingWindow(
                 length: rule.window ?? 1, max: rule.max, parts: HostLimits.blocksPerWindow)
             if Self.isDurable(rule) {
                 for block in paid(Self.bucket(connection, rule), at - (rule.window ?? 0)) {
                     window.count(block.calls, at: block.at)
                 }
-            } else if known.isEmpty {
+            } else if known == nil {
                 window.count(rule.max, at: at)
             }
-            return Window(rule: rule, window: window)
+            fresh[rule] = Window(rule: rule, window: window)
         }
+        let new = fresh
         let run = state.withLock { state -> [Waiter] in
             state.sites[connection, default: Site()].rules = rules
-            state.sites[connection]?.windows = windows
+            let old = state.sites[connection]?.windows ?? []
+            state.sites[connection]?.windows = wanted.compactMap { rule in
+                old.first { $0.rule == rule } ?? new[rule]
+            }
             state.sites[connection]?.atOnce = rules.filter { $0.window == nil }.map(\.max).min()
             return Self.admit(connection, &state)
         }
@@ -115,7 +120,7 @@ final class LimitKeeper: Sendable {
         guard await takePlace(connection) else { return false }
         while true {
             let at = now()
-            enum Step { case go, wait(Milliseconds), pay([(String, Int, Int)]) }
+            enum Step { case go, wait(Milliseconds), pay([(String, LimitRule, Int)]) }
             let step = state.withLock { state -> Step in
                 guard var site = state.sites[connection] else { return .go }
                 defer { state.sites[connection] = site }
@@ -143,7 +148,7 @@ final class LimitKeeper: Sendable {
                         site.windows[index].window.count(part, at: at)
                         site.windows[index].isPaying = true
                     }
-                    return .pay(due)
+                    return .pay(due.map { ($0.0, site.windows[$0.1].rule, $0.2) })
                 }
                 for index in spending {
                     if Self.isDurable(site.windows[index].rule) {
@@ -168,10 +173,12 @@ final class LimitKeeper: Sendable {
                     return false
                 }
             case .pay(let due):
-                for (bucket, index, part) in due {
+                for (bucket, rule, part) in due {
                     await pay(bucket, at, part)
                     state.withLock { state in
-                        guard let site = state.sites[connection], index < site.windows.count else { return }
+                        // An `apply` may have changed the rules meanwhile.
+                        guard let index = state.sites[connection]?.windows.firstIndex(where: { $0.rule == rule })
+                        else { return }
                         state.sites[connection]?.windows[index].paid += part
                         state.sites[connection]?.windows[index].isPaying = false
                     }

@@ -242,8 +242,7 @@ final class HostProcess: Sendable {
             connector: connection.file.connector, endpoint: connection.file.endpoint, egress: connection.egress,
             secrets: connection.file.secrets,
             connectTimeoutMs: Int(connection.file.timeouts["connect"] ?? HostLimits.connectTimeoutMs),
-            http11: connection.product["http"]?["version"]?.string == "1.1", credential: versions.joined(separator: " ")
-        )
+            http11: connection.product["http"]?["version"]?.string == "1.1")
     }
 
     private static func rules(_ connection: PlannedConnection) -> [LimitRule] {

@@ -173,6 +173,15 @@ struct ControlClient: HostControl {
         return true
     }
 
+    /// Waits a little for a host that is starting.
+    func isAliveSoon() async -> Bool {
+        for _ in 0..<100 {
+            if isAlive() { return true }
+            try? await Task.sleep(for: .milliseconds(50))
+        }
+        return false
+    }
+
     private func connect() throws(Problem) -> Int32 {
         let address = try ControlSocket.address(path)
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)

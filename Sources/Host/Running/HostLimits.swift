@@ -64,6 +64,8 @@ enum HostLimits {
     static let lagTries = 5
     /// Starts of one supervisor before its numbers could meet another's; the restart budget ends it long before.
     static let generationsPerWorker: UInt64 = 1 << 32
+    /// A command without a host holds the workspace for a second or two; longer, and something hangs.
+    static let commandLockWaitMs: Int64 = 15_000
     /// To a ready connection, TLS included; a LAN answers in milliseconds, a far cloud in a second.
     static let connectTimeoutMs: Int64 = 10_000
     /// Windows a connection file may bound although the connector's profile does not name them.

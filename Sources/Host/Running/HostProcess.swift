@@ -68,7 +68,13 @@ final class HostProcess: Sendable {
     ) async throws(Problem) -> HostProcess {
         let paths = WorkspacePaths(root: root)
         try paths.prepare()
-        let lock = try RunLock(paths.lock)
+        let lock: RunLock
+        do {
+            // The wait for another command's lock must not hold one of the cooperative pool's threads.
+            lock = try await Blocking.run { try RunLock(paths.lock, role: mode == .serve ? .host : .command) }
+        } catch {
+            throw error as? Problem ?? .hostGone("\(error)")
+        }
         do throws(Problem) {
             return try await HostProcess(paths: paths, lock: lock, mode: mode, terminal: terminal, log: log)
         } catch {

@@ -533,9 +533,20 @@ struct WorkspaceControl: HostControl {
     func request(_ verb: String, _ arguments: JSON) async throws(Problem) -> JSON {
         let client = ControlClient(path: WorkspacePaths(root: root).socket)
         if client.isAlive() { return try await client.request(verb, arguments) }
+        return try await alone(verb, arguments, client)
+    }
+
+    private func alone(_ verb: String, _ arguments: JSON, _ client: ControlClient) async throws(Problem) -> JSON {
         if verb == "vault.reload" { throw .hostNotRunning }
         if verb == "apply" || verb == "rollback" { return try await withoutLedger(verb, arguments) }
-        let process = try await HostProcess.start(root, mode: .command, terminal: terminal, log: HostLog.quiet)
+        let process: HostProcess
+        do throws(Problem) {
+            process = try await HostProcess.start(root, mode: .command, terminal: terminal, log: HostLog.quiet)
+        } catch {
+            // A host took the workspace at this moment and is about to listen.
+            guard error.code == Problem.workspaceInUse("").code, await client.isAliveSoon() else { throw error }
+            return try await client.request(verb, arguments)
+        }
         do throws(Problem) {
             let answer = try await process.request(verb, arguments)
             await process.stop()
@@ -550,7 +561,7 @@ struct WorkspaceControl: HostControl {
     private func withoutLedger(_ verb: String, _ arguments: JSON) async throws(Problem) -> JSON {
         let paths = WorkspacePaths(root: root)
         try paths.prepare()
-        let lock = try RunLock(paths.lock)
+        let lock = try RunLock(paths.lock, role: .command)
         defer { lock.release() }
         let created = Instant(ms: HostProcess.clock())
         let isDry = arguments["dry_run"]?.bool == true

@@ -77,14 +77,6 @@ public final class Ledger: Sendable {
     }
 }
 
-/// Bounds of the ledger.
-public enum LedgerLimits {
-    /// Only readers and a checkpoint compete with the one writer.
-    public static let busyTimeoutSeconds = 10.0
-    /// Status, lists and fetches at once; each is a file handle and a page cache.
-    public static let readers = 4
-}
-
 /// Writes one change with statements that are compiled once.
 private struct ChangeWriter {
     let db: Database

@@ -36,6 +36,12 @@ enum HostLimits {
     static let controlBytes = 16 << 20
     /// How long a stopping host waits for calls on their way before it leaves them to the next start.
     static let stopGraceMs: Int64 = 10_000
+    /// Between two looks whether the last of these calls has come back; a person waits for the end.
+    static let drainPollMs: Int64 = 20
+    /// Between two looks whether `openItemsHighWater` leaves room; a page is read in some hundred milliseconds.
+    static let roomPollMs: Int64 = 50
+    /// Documents of one flow that one `ledger retry --flow` queues. More is a second call.
+    static let retriedAtOnce = 100_000
     /// An idle worker is stopped after so long.
     static let idleWorkerMs: Int64 = 600_000
     /// Parts a durable window's allowance is debited in: a crash loses at most one part.

@@ -324,7 +324,7 @@ final class HostProcess: Sendable {
                     })
             }
             if !busy { break }
-            try? await Task.sleep(for: .milliseconds(20))
+            try? await Task.sleep(for: .milliseconds(HostLimits.drainPollMs))
         }
         await withCheckedContinuation { continuation in conductor.send(.stop { continuation.resume() }) }
         for worker in state.withLock({ Array($0.workers.values) }) { await worker.stop() }

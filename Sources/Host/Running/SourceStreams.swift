@@ -232,7 +232,7 @@ final class SourceStreams: Sendable {
                 conductor.send(.inspect { engine in continuation.resume(returning: engine.movingCount) })
             }
             if open < HostLimits.openItemsHighWater { return }
-            try? await Task.sleep(for: .milliseconds(50))
+            try? await Task.sleep(for: .milliseconds(HostLimits.roomPollMs))
         }
     }
 

@@ -477,7 +477,8 @@ extension HostProcess: HostControl {
             let flow = try flow(arguments, "ledger.retry").id
             let state = FiveStates(rawValue: arguments["state"]?.string ?? "held") ?? .held
             ids = try await read { [ledger] () throws(Problem) in
-                try ledger.list(flow: flow, hidingDone: [], state: state, limit: 100_000).map(\.id).reversed()
+                try ledger.list(flow: flow, hidingDone: [], state: state, limit: HostLimits.retriedAtOnce).map(\.id)
+                    .reversed()
             }
         }
         return try await ask(.retry(ids, actor: Self.person))

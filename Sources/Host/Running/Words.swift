@@ -135,6 +135,6 @@ enum Words {
         nextZH: "恢复该连接的配置后 datong apply", nextEN: "restore the connection's file, then datong apply")
     static let noOutcome = cause("E-NO-OUTCOME", zh: "连接器没有给出结果", en: "the connector gave no outcome")
     static let unreadable = cause(
-        "E-LEDGER-005", zh: "账本中这张单据的内容读不出来", en: "the document's bytes in the ledger cannot be read",
+        "E-UNREADABLE", zh: "账本中这张单据的内容读不出来", en: "the document's bytes in the ledger cannot be read",
         nextZH: "从备份恢复账本", nextEN: "restore the ledger from a backup")
 }

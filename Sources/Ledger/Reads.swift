@@ -68,6 +68,17 @@ extension Ledger {
         }
     }
 
+    /// The newest received form of a document; nil when there is none.
+    public func latestPayload(stream: Int64, document: String) throws(Problem) -> [UInt8]? {
+        let id = try read { db in
+            try Int64.fetchOne(
+                db, sql: "SELECT id FROM inbox WHERE stream = ? AND document = ? ORDER BY id DESC LIMIT 1",
+                arguments: [stream, document])
+        }
+        guard let id else { return nil }
+        return try payload(inbox: id).payload
+    }
+
     /// Which of these documents the stream has never received: a sweep fetches only those.
     public func unseen(stream: Int64, of documents: [String]) throws(Problem) -> [String] {
         try read { db in
@@ -99,6 +110,15 @@ extension Ledger {
             let changed = kind == StateCode.held && (row["a"] as Int64) == 2
             return (row["attempts"] as Int) == 0 && kind != StateCode.done && !changed
                 ? .unattempted(row["id"]) : .effect(row["id"])
+        }
+    }
+
+    /// Which parts of a received document a flow has items for.
+    public func ordinals(inbox: Int64, flow: FlowID) throws(Problem) -> Set<Int> {
+        try read { db in
+            try Set(
+                Int.fetchAll(
+                    db, sql: "SELECT ordinal FROM item WHERE inbox = ? AND flow = ?", arguments: [inbox, flow]))
         }
     }
 
@@ -177,13 +197,14 @@ extension Ledger {
     public func counts() throws(Problem) -> [FlowCounts] {
         try read { db in
             var flows: [FlowID: FlowCounts] = [:]
-            for row in try Row.fetchAll(db, sql: "SELECT flow, kind, count(*) AS n FROM item GROUP BY flow, kind") {
+            for row in try Row.fetchAll(db, sql: "SELECT flow, kind, count(*) AS n, max(at) AS latest FROM item GROUP BY flow, kind") {
                 let flow: FlowID = row["flow"]
                 let kind: Int = row["kind"]
                 let seen = FiveStates.allCases.first { StateCode.kinds(of: $0).contains(kind) }
                 var counts = flows[flow] ?? FlowCounts(flow: flow, counts: [:], read: 0)
                 counts.read += row["n"]
                 if let seen { counts.counts[seen, default: 0] += row["n"] }
+                if kind == StateCode.done { counts.lastDone = row["latest"] }
                 flows[flow] = counts
             }
             return flows.values.sorted { $0.flow < $1.flow }

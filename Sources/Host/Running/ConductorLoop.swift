@@ -66,14 +66,12 @@ struct ConductorLoop {
         flush()
         if failed { return false }
         // An action may find that it cannot be carried out (an unreadable row) and hold the item instead.
-        var rounds = 0
-        while !actions.isEmpty && rounds < 3 {
+        while !actions.isEmpty {
             let doing = actions
             actions = []
             for action in doing { perform(action) }
             flush()
             if failed { return false }
-            rounds += 1
         }
         return true
     }
@@ -139,7 +137,7 @@ struct ConductorLoop {
         switch message {
         case .plan(let plan): run(plan)
         case .received(let stream, let documents, let cursor, let fetched, let done):
-            for document in documents { receive(document, stream) }
+            receive(documents, stream)
             for document in fetched { changes.append(.hintDone(stream: stream, document: document)) }
             if let cursor { changes.append(.cursor(stream: stream, bytes: cursor, at: now())) }
             acknowledgements.append(done)
@@ -225,66 +223,89 @@ struct ConductorLoop {
 
     // MARK: receiving and mapping
 
-    private mutating func receive(_ received: Conductor.Received, _ streamID: Int64) {
-        guard let stream = plan.streams[streamID] else { return }
-        let flows = stream.flows.compactMap { plan.flows[$0] }.filter { $0.concerns(received.content) }
-        if flows.isEmpty { return }
-        let place = "\(streamID) \(received.id)"
-        if fresh.contains(place) { flush() }
-        if failed { return }
-
-        var read: [UInt8] = []
-        for flow in flows {
-            read += flow.hashInput(received.content)
-        }
+    /// A page at once: one question to the ledger tells which documents are new, and only the others cost more.
+    private mutating func receive(_ documents: [Conductor.Received], _ streamID: Int64) {
+        guard let stream = plan.streams[streamID], !documents.isEmpty else { return }
         do throws(Problem) {
-            let hash = try keyedHash(read)
-            if try ledger.hasInbox(stream: streamID, document: received.id, hash: hash) { return }
-            let at = now()
-            let inbox = InboxRow(
-                id: nextInbox, stream: streamID, document: received.id,
-                number: received.content["number"]?.string ?? received.id, hash: hash, at: at,
-                revision: plan.revision, payload: received.content.serialized())
-            nextInbox += 1
-            changes.append(.inbox(inbox))
-            fresh.insert(place)
-            for flow in flows {
-                try makeItems(flow, received, inbox, stream)
+            let new = Set(try ledger.unseen(stream: streamID, of: documents.map(\.id)))
+            for document in documents where !failed {
+                try receive(document, stream, isNew: new.contains(document.id))
             }
         } catch {
-            // The row cannot even be looked up: the document stays at the source, the cursor does not move.
+            // What is known cannot even be looked up: the documents stay at the source, the cursor does not move.
             failed = true
             actor.ledgerDied(error)
         }
     }
 
-    private mutating func makeItems(
-        _ flow: PlannedFlow, _ received: Conductor.Received, _ inbox: InboxRow, _ stream: PlannedStream
+    private mutating func receive(
+        _ received: Conductor.Received, _ stream: PlannedStream, isNew: Bool
     ) throws(Problem) {
-        for form in Form.make(flow, received.content, timeZone: plan.timeZone) {
-            let prior = try ledger.prior(
-                flow: flow.id, stream: stream.id, document: received.id, ordinal: form.ordinal)
-            let id = nextItem
-            nextItem += 1
-            // A form that must not be sent (the document changed after its effect) has no key to send under.
-            var key: String? = idempotencyKey(flow, received.id, form.ordinal)
-            if case .effect = prior { key = nil }
-            let origin = ItemOrigin(
-                id: id, inbox: inbox.id, flow: flow.id, lane: flow.lane, document: flow.file.to.document,
-                ordinal: form.ordinal, key: key)
-            open[id] = Open(origin: origin, bytes: form.bytes, checkpoint: [], token: [], detail: form.detail)
-            // The earlier form gives its key up before this one takes it: the order of the changes matters.
-            var before: [Change] = []
-            swap(&before, &changes)
-            step(
-                .received(
-                    id, flow: flow.id, lane: flow.lane, form.disposition(key: key ?? "item \(id)"), prior: prior,
-                    revision: plan.revision))
-            swap(&before, &changes)
-            let own = before.firstIndex { if case .item(let item, _, _) = $0 { item.id == id } else { false } }
-            before.insert(.origin(origin), at: own ?? 0)
-            changes += before
+        let flows = stream.flows.compactMap { plan.flows[$0] }.filter { $0.concerns(received.content) }
+        if flows.isEmpty { return }
+        let place = "\(stream.id) \(received.id)"
+        let isFresh = fresh.contains(place)
+        if isFresh { flush() }
+        if failed { return }
+        let isNew = isNew && !isFresh
+
+        var read: [UInt8] = []
+        for flow in flows {
+            read += flow.hashInput(received.content)
         }
+        let hash = try keyedHash(read)
+        if !isNew {
+            if try ledger.hasInbox(stream: stream.id, document: received.id, hash: hash) { return }
+            // A mapping that reads more than its predecessor changes the hash, not the document.
+            if let earlier = try ledger.latestPayload(stream: stream.id, document: received.id) {
+                let known = try JSON.parse(earlier)
+                if flows.allSatisfy({ $0.concerns(known) && $0.hashInput(known) == $0.hashInput(received.content) }) {
+                    return
+                }
+            }
+        }
+        let inbox = InboxRow(
+            id: nextInbox, stream: stream.id, document: received.id,
+            number: received.content["number"]?.string ?? received.id, hash: hash, at: now(),
+            revision: plan.revision, payload: received.content.serialized())
+        nextInbox += 1
+        changes.append(.inbox(inbox))
+        fresh.insert(place)
+        for flow in flows {
+            for form in Form.make(flow, received.content, timeZone: plan.timeZone) {
+                let prior =
+                    isNew
+                    ? .none
+                    : try ledger.prior(
+                        flow: flow.id, stream: stream.id, document: received.id, ordinal: form.ordinal)
+                makeItem(form, flow, inbox.id, received.id, prior)
+            }
+        }
+    }
+
+    private mutating func makeItem(
+        _ form: Form, _ flow: PlannedFlow, _ inbox: Int64, _ document: String, _ prior: Prior
+    ) {
+        let id = nextItem
+        nextItem += 1
+        // A form that must not be sent (the document changed after its effect) has no key to send under.
+        var key: String? = idempotencyKey(flow, document, form.ordinal)
+        if case .effect = prior { key = nil }
+        let origin = ItemOrigin(
+            id: id, inbox: inbox, flow: flow.id, lane: flow.lane, document: flow.file.to.document,
+            ordinal: form.ordinal, key: key)
+        open[id] = Open(origin: origin, bytes: form.bytes, checkpoint: [], token: [], detail: form.detail)
+        // The earlier form gives its key up before this one takes it: the order of the changes matters.
+        var before: [Change] = []
+        swap(&before, &changes)
+        step(
+            .received(
+                id, flow: flow.id, lane: flow.lane, form.disposition(key: key ?? "item \(id)"), prior: prior,
+                revision: plan.revision))
+        swap(&before, &changes)
+        let own = before.firstIndex { if case .item(let item, _, _) = $0 { item.id == id } else { false } }
+        before.insert(.origin(origin), at: own ?? 0)
+        changes += before
     }
 
     private func keyedHash(_ bytes: [UInt8]) throws(Problem) -> [UInt8] {
@@ -322,6 +343,15 @@ struct ConductorLoop {
             open[id]?.areStored = false
             open[id]?.detail = form.detail
             step(.remapped(id, form.disposition(key: orderKey), revision: plan.revision))
+            // The mapping may split the document further than it did: each new part is an item of its own.
+            if forms.count > 1 {
+                flush()
+                if failed { return }
+                let known = try ledger.ordinals(inbox: inbox.id, flow: flow.id)
+                for form in forms where !known.contains(form.ordinal) {
+                    makeItem(form, flow, inbox.id, inbox.document, .none)
+                }
+            }
         } catch {
             open[id]?.detail = Words.problem(error)
             step(.remapped(id, .hold, revision: plan.revision))

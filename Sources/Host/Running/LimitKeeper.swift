@@ -24,6 +24,8 @@ final class LimitKeeper: Sendable {
         var window: SlidingWindow
         /// Calls of the last durable part not used yet.
         var paid = 0
+        /// A part is being made durable: others wait for it instead of paying for more.
+        var isPaying = false
     }
 
     private struct Waiter {
@@ -31,7 +33,25 @@ final class LimitKeeper: Sendable {
         var resume: @Sendable (Bool) -> Void
     }
 
+    /// The rate after a throttled answer: halved, then ten per cent more for each quiet minute (ruling 27).
+    private struct Rate {
+        var percent = 100
+        var since: Milliseconds = 0
+
+        mutating func throttled(_ now: Milliseconds) {
+            // Sixteen refusals of one moment are one: the rate is halved once a second at most.
+            if percent < 100 && now - since < HostLimits.throttleOnceMs { return }
+            percent = max(percent(at: now) / 2, HostLimits.lowestRatePercent)
+            since = now
+        }
+
+        func percent(at now: Milliseconds) -> Int {
+            min(percent + Int(max(now - since, 0) / 60_000) * 10, 100)
+        }
+    }
+
     private struct Site {
+        var rate = Rate()
         var rules: [LimitRule] = []
         var windows: [Window] = []
         var atOnce: Int?
@@ -105,7 +125,10 @@ final class LimitKeeper: Sendable {
                 var wait: Milliseconds = 0
                 var due: [(String, Int, Int)] = []
                 for index in spending where site.windows[index].paid == 0 {
-                    wait = max(wait, site.windows[index].window.wait(at))
+                    if site.windows[index].isPaying { return .wait(1) }
+                    let isRate = (site.windows[index].rule.window ?? 0) < HostLimits.slowableWindowMs
+                    let percent = isRate ? site.rate.percent(at: at) : 100
+                    wait = max(wait, site.windows[index].window.wait(at, percent: percent))
                     let rule = site.windows[index].rule
                     if wait == 0 && Self.isDurable(rule) {
                         let room = rule.max - site.windows[index].window.spent(at)
@@ -116,7 +139,10 @@ final class LimitKeeper: Sendable {
                 if wait > 0 { return .wait(wait) }
                 if !due.isEmpty {
                     // Counted before it is durable, so that nobody else pays for the same part.
-                    for (_, index, part) in due { site.windows[index].window.count(part, at: at) }
+                    for (_, index, part) in due {
+                        site.windows[index].window.count(part, at: at)
+                        site.windows[index].isPaying = true
+                    }
                     return .pay(due)
                 }
                 for index in spending {
@@ -147,10 +173,17 @@ final class LimitKeeper: Sendable {
                     state.withLock { state in
                         guard let site = state.sites[connection], index < site.windows.count else { return }
                         state.sites[connection]?.windows[index].paid += part
+                        state.sites[connection]?.windows[index].isPaying = false
                     }
                 }
             }
         }
+    }
+
+    /// The vendor throttled us below its own figure: go slower for a while.
+    func throttled(_ connection: String) {
+        let at = now()
+        state.withLock { $0.sites[connection]?.rate.throttled(at) }
     }
 
     /// The call is over: its place is free.
@@ -213,7 +246,7 @@ final class LimitKeeper: Sendable {
         let at = now()
         return state.withLock { state in
             guard var site = state.sites[connection] else { return [] }
-            return site.windows.indices.map { index in
+            return site.windows.indices.filter { Self.isDurable(site.windows[$0].rule) }.map { index in
                 let rule = site.windows[index].rule
                 let spent = site.windows[index].window.spent(at) - site.windows[index].paid
                 return [

@@ -101,12 +101,13 @@ extension Ledger {
     /// Every item of a source document in a flow that is not skipped: the parts a newer form must reckon with.
     public func liveParts(flow: FlowID, stream: Int64, document: String) throws(Problem) -> [LivePart] {
         try read { db in
+            // CROSS keeps SQLite from walking every item of the flow for the sake of the order.
             try Row.fetchAll(
                 db,
                 sql: """
                     SELECT item.id, item.ordinal, item.key IS NOT NULL AS keyed, item.attempts, item.kind, item.a, item.b,
                         item.checkpoint IS NOT NULL AS begun
-                    FROM inbox JOIN item ON item.inbox = inbox.id
+                    FROM inbox CROSS JOIN item ON item.inbox = inbox.id
                     WHERE inbox.stream = ? AND inbox.document = ? AND item.flow = ? AND item.kind <> ? ORDER BY item.id
                     """, arguments: [stream, document, flow, StateCode.skipped]
             ).map { row in
@@ -127,8 +128,11 @@ extension Ledger {
     /// The item that holds an idempotency key now; nil when the key is free.
     public func liveItem(key: String) throws(Problem) -> ItemID? {
         try read { db in
+            // The literal is what lets SQLite use the index of live keys.
             try Int64.fetchOne(
-                db, sql: "SELECT id FROM item WHERE key = ? AND kind <> ?", arguments: [key, StateCode.skipped])
+                db.cachedStatement(
+                    sql: "SELECT id FROM item WHERE key = ? AND key IS NOT NULL AND kind <> \(StateCode.skipped)"),
+                arguments: [key])
         }
     }
 

@@ -224,7 +224,10 @@ final class Rehearsal {
     /// Documents arrive; the acknowledgement is written into the actor's log.
     func received(_ documents: Conductor.Received..., cursor: [UInt8]? = nil) -> Conductor.Message {
         let actor = actor
-        return .received(stream: flow.stream, documents, cursor: cursor, fetched: documents.map(\.id)) {
+        return .received(
+            stream: flow.stream, documents, cursor: cursor,
+            fetched: documents.map { Conductor.Fetched(document: $0.id, at: .max) }
+        ) {
             actor.note("ack")
         }
     }

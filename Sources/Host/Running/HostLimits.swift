@@ -70,6 +70,12 @@ enum HostLimits {
     static let lagTries = 5
     /// Starts of one supervisor before its numbers could meet another's; the restart budget ends it long before.
     static let generationsPerWorker: UInt64 = 1 << 32
+    /// How often a held lock is looked at again.
+    static let lockPollMs: Int64 = 20
+    /// A host that has taken the workspace listens within this many looks.
+    static let startingHostTries = 100
+    /// See `startingHostTries`.
+    static let startingHostWaitMs: Int64 = 50
     /// A command without a host holds the workspace for a second or two; longer, and something hangs.
     static let commandLockWaitMs: Int64 = 15_000
     /// To a ready connection, TLS included; a LAN answers in milliseconds, a far cloud in a second.

@@ -292,12 +292,12 @@ final class LimitKeeper: Sendable {
         return run
     }
 
-    /// What is spent of each allowance, for `status`; rates of seconds say nothing on a screen.
+    /// What is spent of each window, for `status`.
     func report(_ connection: String) -> [JSON] {
         let at = now()
         return state.withLock { state in
             guard var site = state.sites[connection] else { return [] }
-            return site.windows.indices.filter { Self.isDurable(site.windows[$0].rule) }.map { index in
+            return site.windows.indices.map { index in
                 let rule = site.windows[index].rule
                 let spent =
                     site.windows[index].window.spent(at)

@@ -95,7 +95,8 @@ extension HostProcess: HostControl {
                 "version": .string(connection.connectorVersion),
                 "confinement": .string(connection.file.isolation == .inProcess ? "in-process" : "worker"),
                 "quota": .array(
-                    limits.report(name).map {
+                    // Rates of seconds say nothing on a screen.
+                    limits.report(name).filter { ($0["window_ms"]?.int ?? 0) >= HostLimits.durableWindowMs }.map {
                         ["id": $0["id"] ?? .null, "used": $0["spent"] ?? .null, "max": $0["max"] ?? .null]
                     }),
                 "cause": why.map { self.words($0) } ?? trouble.map { ["zh": .string($0), "en": .string($0)] }

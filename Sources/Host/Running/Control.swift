@@ -175,9 +175,9 @@ struct ControlClient: HostControl {
 
     /// Waits a little for a host that is starting.
     func isAliveSoon() async -> Bool {
-        for _ in 0..<100 {
+        for _ in 0..<HostLimits.startingHostLooks {
             if isAlive() { return true }
-            try? await Task.sleep(for: .milliseconds(50))
+            try? await Task.sleep(for: .milliseconds(HostLimits.startingHostPollMs))
         }
         return false
     }

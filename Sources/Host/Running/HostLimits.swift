@@ -72,6 +72,14 @@ enum HostLimits {
     static let generationsPerWorker: UInt64 = 1 << 32
     /// A command without a host holds the workspace for a second or two; longer, and something hangs.
     static let commandLockWaitMs: Int64 = 15_000
+    /// Between two looks whether the command has given it back.
+    static let commandLockPollMs: Int64 = 20
+    /// A fetcher with nothing due looks at least so often whether something new came in.
+    static let longestNapMs: Int64 = 1_000
+    /// Looks a command takes whether a host that holds the workspace answers already; it starts within seconds.
+    static let startingHostLooks = 100
+    /// Between two such looks.
+    static let startingHostPollMs: Int64 = 50
     /// To a ready connection, TLS included; a LAN answers in milliseconds, a far cloud in a second.
     static let connectTimeoutMs: Int64 = 10_000
     /// Windows a connection file may bound although the connector's profile does not name them.

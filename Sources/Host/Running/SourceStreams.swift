@@ -285,7 +285,8 @@ final class SourceStreams: Sendable {
             }
             switch next {
             case .none: return
-            case .later(let due): try? await Task.sleep(for: .milliseconds(min(max(due - at, 1), 1_000)))
+            case .later(let due):
+                try? await Task.sleep(for: .milliseconds(min(max(due - at, 1), HostLimits.longestNapMs)))
             case .entries(let entries): await fetch(entries, stream)
             }
         }

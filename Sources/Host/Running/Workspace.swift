@@ -32,8 +32,8 @@ final class RunLock: Sendable {
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             let owner = Self.owner(path)
             if owner.hasPrefix(Role.command.rawValue) && waited < HostLimits.commandLockWaitMs {
-                usleep(20_000)
-                waited += 20
+                usleep(UInt32(HostLimits.commandLockPollMs) * 1000)
+                waited += HostLimits.commandLockPollMs
                 continue
             }
             close(descriptor)

@@ -391,6 +391,24 @@ enum Laws {
         }
     }
 
+    /// Files named between backticks, with a folder before their name, that no file of the tree is.
+    static func deadPaths(_ file: TextFile, paths: [String]) -> [Finding] {
+        guard file.path.hasSuffix(".md") else { return [] }
+        let endings = [".swift", ".c", ".h", ".py", ".sh", ".md"]
+        return file.findings(of: file.lines) { line in
+            let pieces = line.split(separator: "`", omittingEmptySubsequences: false)
+            for (place, piece) in pieces.enumerated() where place % 2 == 1 {
+                guard piece.contains("/"), !piece.contains("://"), !piece.hasPrefix("../"), !piece.contains("NAME"),
+                    endings.contains(where: piece.hasSuffix), !piece.contains(where: { " *{<…".contains($0) })
+                else { continue }
+                if !paths.contains(where: { $0 == piece || $0.hasSuffix("/" + piece) }) {
+                    return "there is no \(piece)"
+                }
+            }
+            return nil
+        }
+    }
+
     /// The version in the source that the changelog does not tell of.
     static func untoldVersion(source: TextFile, changelog: TextFile) -> [Finding] {
         for (index, line) in source.lines.enumerated() where line.contains("static let version = \"") {

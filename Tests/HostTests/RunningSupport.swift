@@ -19,6 +19,20 @@ final class FakeClock: Sendable {
     func advance(_ by: Int64) { value.withLock { $0 += by } }
 }
 
+/// A value that several tasks change.
+final class Held<Value: Sendable>: Sendable {
+    private let held: Mutex<Value>
+    init(_ value: Value) { held = Mutex(value) }
+    var value: Value { held.withLock { $0 } }
+    func change(_ body: (inout Value) -> Void) {
+        held.withLock { value in
+            var copy = value
+            body(&copy)
+            value = copy
+        }
+    }
+}
+
 /// The product's sealer under a random key, which can be made to fail as a disk does.
 final class TestSealer: PayloadSealing {
     private struct Refused: Error {}
@@ -237,7 +251,7 @@ final class Rehearsal {
     }
 
     func items() throws -> [ItemView] {
-        try ledger.list(flow: nil, flows: nil, state: nil, limit: 1_000).reversed()
+        try ledger.list(flow: nil, hidingDone: [], state: nil, limit: 1_000).reversed()
     }
 
     func states() throws -> [ItemState] { try items().map(\.item.state) }

@@ -50,7 +50,7 @@ struct StateTests {
         }
         try books.reopen()
         let open = try books.ledger.start().items.map(\.0)
-        let views = try books.ledger.list(flow: nil, flows: nil, state: nil, limit: 1_000).reversed()
+        let views = try books.ledger.list(flow: nil, hidingDone: [], state: nil, limit: 1_000).reversed()
         #expect(views.map(\.item.state) == Self.all)
         #expect(open.map(\.state) == Self.all.filter { !$0.isSettled })
         for (index, view) in views.enumerated() {

@@ -26,20 +26,30 @@ enum ControlSocket {
         }
     }
 
-    /// One line, without its end; nil when the other side closed or sent more than the limit.
-    static func readLine(_ descriptor: Int32) -> [UInt8]? {
-        var line: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let count = recv(descriptor, &buffer, buffer.count, 0)
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { return nil }
-            if let end = buffer[..<count].firstIndex(of: 10) {
-                line += buffer[..<end]
-                return line
+    /// The lines of a connection, one after the other.
+    struct Lines {
+        let descriptor: Int32
+        /// What came behind the last line.
+        private var rest: [UInt8] = []
+
+        init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+        /// One line, without its end; nil when the other side closed or sent more than the limit.
+        mutating func next() -> [UInt8]? {
+            var searched = 0
+            var buffer = [UInt8](repeating: 0, count: 65_536)
+            while true {
+                if let end = rest[searched...].firstIndex(of: 10) {
+                    defer { rest.removeSubrange(...end) }
+                    return Array(rest[..<end])
+                }
+                searched = rest.count
+                if rest.count > HostLimits.controlBytes { return nil }
+                let count = recv(descriptor, &buffer, buffer.count, 0)
+                if count < 0 && errno == EINTR { continue }
+                guard count > 0 else { return nil }
+                rest += buffer[..<count]
             }
-            line += buffer[..<count]
-            if line.count > HostLimits.controlBytes { return nil }
         }
     }
 
@@ -122,7 +132,8 @@ final class ControlServer: Sendable {
             credentials[1] == geteuid() || credentials[1] == 0
         else { return }
         let person = SystemUser.name(of: credentials[1])
-        while let line = ControlSocket.readLine(peer) {
+        var lines = ControlSocket.Lines(peer)
+        while let line = lines.next() {
             let done = DispatchSemaphore(value: 0)
             let reply = Mutex(JSON.null)
             Task {
@@ -197,8 +208,9 @@ struct ControlClient: HostControl {
         let descriptor = try connect()
         let answer: JSON? = await Blocking.run {
             defer { close(descriptor) }
+            var lines = ControlSocket.Lines(descriptor)
             guard ControlSocket.writeLine(descriptor, ["verb": .string(verb), "arguments": arguments]),
-                let line = ControlSocket.readLine(descriptor)
+                let line = lines.next()
             else { return nil }
             return try? JSON.parse(line)
         }

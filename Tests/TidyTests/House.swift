@@ -13,6 +13,7 @@ struct Finding: Hashable, CustomStringConvertible {
 struct TextFile: CustomStringConvertible {
     /// From the root of the project.
     var path: String
+    var text: String
     var lines: [Substring]
     /// The lines with comments and the insides of string literals blanked out, of Swift and C. Interpolations go with
     /// their string.
@@ -20,6 +21,7 @@ struct TextFile: CustomStringConvertible {
 
     init(_ path: String, _ text: String) {
         self.path = path
+        self.text = text
         lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         let isCode = [".swift", ".c", ".h"].contains(where: path.hasSuffix)
         code = isCode ? CodeScanner.code(lines) : []
@@ -32,6 +34,12 @@ struct TextFile: CustomStringConvertible {
 
     /// Whether the file lies in one of the folders.
     func isIn(_ folders: String...) -> Bool { folders.contains { path.hasPrefix($0 + "/") } }
+
+    /// Whether one of the words stands anywhere in the text, case aside: most files need no look at their lines.
+    func mentions(_ words: some Sequence<String>) -> Bool {
+        let all = path.lowercased() + "\n" + text.lowercased()
+        return words.contains { all.contains($0.lowercased()) }
+    }
 
     /// A finding for every line that `judge` has something to say about.
     func findings(of lines: [Substring], _ judge: (Substring) -> String?) -> [Finding] {
@@ -96,6 +104,9 @@ enum CodeScanner {
     static func code(_ lines: [Substring]) -> [Substring] {
         var state = State.code
         return lines.map { line in
+            if state == .code, !line.utf8.contains(where: { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "/") }) {
+                return line
+            }
             var out: [UInt8] = []
             let bytes = Array(line.utf8)
             var index = 0

@@ -11,7 +11,7 @@ enum Laws {
 
     /// A vendor's name in the host: DingTalk is a connector like any other.
     static func vendorNames(_ file: TextFile) -> [Finding] {
-        guard file.isIn("Sources") else { return [] }
+        guard file.isIn("Sources"), file.mentions(vendorNames + vendorWords) else { return [] }
         return file.findings(of: [Substring(file.path)] + file.lines) { line in
             let text = line.lowercased()
             let name =
@@ -214,7 +214,7 @@ enum Laws {
 
     /// Words of unfinished work in any text of ours.
     static func finished(_ file: TextFile) -> [Finding] {
-        guard !file.isIn("Tests/TidyTests") else { return [] }
+        guard !file.isIn("Tests/TidyTests"), file.mentions(unfinished.union(unfinishedPhrases)) else { return [] }
         return file.findings(of: file.lines) { line in
             if let word = CodeScanner.words(line).first(where: { unfinished.contains($0) }) {
                 return "unfinished: \(word)"
@@ -225,9 +225,10 @@ enum Laws {
 
     /// The path of one machine or one person.
     static func machinePaths(_ file: TextFile) -> [Finding] {
-        guard !file.isIn("Tests/TidyTests") else { return [] }
+        let starts = ["/home/", "/Users/", "/root/", "/work/"]
+        guard !file.isIn("Tests/TidyTests"), file.mentions(starts) else { return [] }
         return file.findings(of: file.lines) { line in
-            for start in ["/home/", "/Users/", "/root/", "/work/"] {
+            for start in starts {
                 var rest = line
                 while let range = rest.firstRange(of: start) {
                     let before = range.lowerBound == line.startIndex ? nil : line[line.index(before: range.lowerBound)]
@@ -386,6 +387,24 @@ enum Laws {
                     if part == ".." { _ = parts.popLast() } else if part != "." { parts.append(String(part)) }
                 }
                 if !exists(parts.joined(separator: "/")) { return "leads nowhere: \(target)" }
+            }
+            return nil
+        }
+    }
+
+    /// Files named between backticks, with a folder before their name, that no file of the tree is.
+    static func deadPaths(_ file: TextFile, paths: [String]) -> [Finding] {
+        guard file.path.hasSuffix(".md") else { return [] }
+        let endings = [".swift", ".c", ".h", ".py", ".sh", ".md"]
+        return file.findings(of: file.lines) { line in
+            let pieces = line.split(separator: "`", omittingEmptySubsequences: false)
+            for (place, piece) in pieces.enumerated() where place % 2 == 1 {
+                guard piece.contains("/"), !piece.contains("://"), !piece.hasPrefix("../"), !piece.contains("NAME"),
+                    endings.contains(where: piece.hasSuffix), !piece.contains(where: { " *{<…".contains($0) })
+                else { continue }
+                if !paths.contains(where: { $0 == piece || $0.hasSuffix("/" + piece) }) {
+                    return "there is no \(piece)"
+                }
             }
             return nil
         }

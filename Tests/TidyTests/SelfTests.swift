@@ -162,6 +162,15 @@ struct SelfTests {
         #expect(lines(Laws.deadLinks(text) { there.contains($0) }) == [2])
     }
 
+    @Test("a path that no file has is found; a pattern and a bare name are not looked at")
+    func paths() {
+        let text = TextFile(
+            "A.md", "`Engine/Item.swift` `gone/Item.swift`\n`Item.swift` `Engine/*.swift` `a b/c.swift`\n")
+        #expect(lines(Laws.deadPaths(text, paths: ["Sources/Engine/Item.swift"])) == [1])
+        let good = TextFile("A.md", "`Sources/Engine/Item.swift` and `Engine/Item.swift`\n")
+        #expect(Laws.deadPaths(good, paths: ["Sources/Engine/Item.swift"]).isEmpty)
+    }
+
     @Test("a version nobody told of is found")
     func version() {
         let source = TextFile("Command.swift", "static let version = \"0.2.0\"")

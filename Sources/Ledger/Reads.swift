@@ -99,6 +99,28 @@ extension Ledger {
         }
     }
 
+    /// Which parts of a source document have an item of the flow that is not skipped.
+    public func ordinals(flow: FlowID, stream: Int64, document: String) throws(Problem) -> [Int] {
+        try read { db in
+            try Int.fetchAll(
+                db,
+                sql: """
+                    SELECT DISTINCT item.ordinal FROM inbox JOIN item ON item.inbox = inbox.id
+                    WHERE inbox.stream = ? AND inbox.document = ? AND item.flow = ? AND item.kind <> ?
+                    ORDER BY item.ordinal
+                    """, arguments: [stream, document, flow, StateCode.skipped])
+        }
+    }
+
+    /// Which parts of one received form have an item of the flow, whatever became of it.
+    public func ordinals(flow: FlowID, inbox: Int64) throws(Problem) -> [Int] {
+        try read { db in
+            try Int.fetchAll(
+                db, sql: "SELECT DISTINCT ordinal FROM item WHERE inbox = ? AND flow = ? ORDER BY ordinal",
+                arguments: [inbox, flow])
+        }
+    }
+
     /// The received document an item was made from.
     public func payload(inbox: Int64) throws(Problem) -> InboxRow {
         try read { db in

@@ -251,7 +251,8 @@ struct ConductorLoop {
             let hash = try keyedHash(read)
             if try ledger.hasInbox(stream: streamID, document: received.id, hash: hash) { return }
             // The ledger answers for earlier forms: it must know all that was decided about them in this round.
-            if try ledger.unseen(stream: streamID, of: [received.id]).isEmpty { flush() }
+            let isKnown = try ledger.unseen(stream: streamID, of: [received.id]).isEmpty
+            if isKnown { flush() }
             if failed { return }
             let at = now()
             let inbox = InboxRow(
@@ -262,7 +263,14 @@ struct ConductorLoop {
             changes.append(.inbox(inbox))
             fresh.insert(place)
             for flow in flows {
-                try makeItems(flow, received, inbox, stream)
+                var forms = Form.make(flow, received.content, timeZone: plan.timeZone)
+                if isKnown {
+                    // A part that is there no more: its earlier form must not go, or a person must know.
+                    let earlier = try ledger.ordinals(flow: flow.id, stream: streamID, document: received.id)
+                    let gone = earlier.filter { ordinal in !forms.contains { $0.ordinal == ordinal } }
+                    forms += gone.map { Form.absent($0, from: forms) }
+                }
+                for form in forms { try makeItem(form, flow, inbox) }
             }
         } catch {
             // The row cannot even be looked up: the document stays at the source, the cursor does not move.
@@ -270,33 +278,38 @@ struct ConductorLoop {
         }
     }
 
-    private mutating func makeItems(
-        _ flow: PlannedFlow, _ received: Conductor.Received, _ inbox: InboxRow, _ stream: PlannedStream
-    ) throws(Problem) {
-        for form in Form.make(flow, received.content, timeZone: plan.timeZone) {
-            let prior = try ledger.prior(
-                flow: flow.id, stream: stream.id, document: received.id, ordinal: form.ordinal)
-            let id = nextItem
-            nextItem += 1
-            // A form that must not be sent (the document changed after its effect) has no key to send under.
-            var key: String? = idempotencyKey(flow, received.id, form.ordinal)
-            if case .effect = prior { key = nil }
-            let origin = ItemOrigin(
-                id: id, inbox: inbox.id, flow: flow.id, lane: flow.lane, document: flow.file.to.document,
-                ordinal: form.ordinal, key: key)
-            open[id] = Open(origin: origin, bytes: form.bytes, checkpoint: [], token: [], detail: form.detail)
-            // The earlier form gives its key up before this one takes it: the order of the changes matters.
-            var before: [Change] = []
-            swap(&before, &changes)
-            step(
-                .received(
-                    id, flow: flow.id, lane: flow.lane, form.disposition(key: key ?? "item \(id)"), prior: prior,
-                    revision: plan.revision))
-            swap(&before, &changes)
-            let own = before.firstIndex { if case .item(let item, _, _) = $0 { item.id == id } else { false } }
-            before.insert(.origin(origin), at: own ?? 0)
-            changes += before
+    private mutating func makeItem(_ form: Form, _ flow: PlannedFlow, _ inbox: InboxRow) throws(Problem) {
+        let prior = try ledger.prior(
+            flow: flow.id, stream: inbox.stream, document: inbox.document, ordinal: form.ordinal)
+        let id = nextItem
+        nextItem += 1
+        // A form that must not be sent (the document changed after its effect) has no key to send under.
+        var key: String? = idempotencyKey(flow, inbox.document, form.ordinal)
+        if case .effect = prior { key = nil }
+        let origin = ItemOrigin(
+            id: id, inbox: inbox.id, flow: flow.id, lane: flow.lane, document: flow.file.to.document,
+            ordinal: form.ordinal, key: key)
+        open[id] = Open(origin: origin, bytes: form.bytes, checkpoint: [], token: [], detail: form.detail)
+        // The earlier form gives its key up before this one takes it: the order of the changes matters.
+        var before: [Change] = []
+        swap(&before, &changes)
+        step(
+            .received(
+                id, flow: flow.id, lane: flow.lane, form.disposition(key: key ?? "item \(id)"), prior: prior,
+                revision: plan.revision))
+        swap(&before, &changes)
+        let own = before.firstIndex { if case .item(let item, _, _) = $0 { item.id == id } else { false } }
+        before.insert(.origin(origin), at: own ?? 0)
+        changes += before
+    }
+
+    /// Parts that a document has under the running revision and had not when it was received, or could not be mapped.
+    private mutating func makeMissing(_ forms: [Form], _ flow: PlannedFlow, _ inbox: InboxRow) throws(Problem) {
+        var known = Set(try ledger.ordinals(flow: flow.id, inbox: inbox.id))
+        for entry in open.values where entry.origin.inbox == inbox.id && entry.origin.flow == flow.id {
+            known.insert(entry.origin.ordinal)
         }
+        for form in forms where !known.contains(form.ordinal) { try makeItem(form, flow, inbox) }
     }
 
     private func keyedHash(_ bytes: [UInt8]) throws(Problem) -> [UInt8] {
@@ -327,9 +340,8 @@ struct ConductorLoop {
             let inbox = try ledger.payload(inbox: entry.origin.inbox)
             let document = try JSON.parse(inbox.payload)
             let forms = Form.make(flow, document, timeZone: plan.timeZone)
-            let form =
-                forms.first { $0.ordinal == entry.origin.ordinal }
-                ?? Form(ordinal: entry.origin.ordinal, result: .skip(.mapping), bytes: nil, detail: nil)
+            let ordinal = entry.origin.ordinal
+            let form = forms.first { $0.ordinal == ordinal } ?? Form.absent(ordinal, from: forms)
             open[id]?.bytes = form.bytes
             open[id]?.areStored = false
             open[id]?.detail = form.detail
@@ -339,6 +351,9 @@ struct ConductorLoop {
                 open[id]?.areStored = true
             }
             step(.remapped(id, form.disposition(key: orderKey), revision: plan.revision))
+            if forms.contains(where: { $0.bytes != nil && $0.ordinal != ordinal }) {
+                try makeMissing(forms, flow, inbox)
+            }
         } catch {
             open[id]?.detail = Words.problem(error)
             step(.remapped(id, .hold, revision: plan.revision))

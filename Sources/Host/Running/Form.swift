@@ -47,6 +47,15 @@ struct Form {
         }
     }
 
+    /// What becomes of a part that these forms of its document do not have: the same as of the whole document where that
+    /// is held or skipped, else it is left out.
+    static func absent(_ ordinal: Int, from forms: [Form]) -> Form {
+        if forms.count == 1, let whole = forms.first, whole.bytes == nil {
+            return Form(ordinal: ordinal, result: whole.result, detail: whole.detail)
+        }
+        return Form(ordinal: ordinal, result: .skip(.mapping), detail: Words.partGone)
+    }
+
     /// The day a document counts as of, in the offset it was written with.
     private static func businessDay(_ document: JSON) -> String? {
         for field in ["finished_at", "date", "created_at"] {

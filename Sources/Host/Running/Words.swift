@@ -93,6 +93,7 @@ enum Words {
 
     static func writtenBack(_ number: String) -> String { "已生成凭证 \(number)" }
 
+    static let partGone = cause("S-PART", zh: "单据中已没有这一部分, 不生成单据", en: "the document has this part no more")
     static let accepted = cause("I-ACCEPTED", zh: "目标系统已受理, 正在处理", en: "accepted by the target, being processed")
     static let deadline = cause("E-DEADLINE", zh: "目标系统在限定时间内没有答复", en: "no answer within the time allowed")
     static let cancelled = cause("E-CANCELLED", zh: "主机中止了这次调用", en: "the host ended this call")

@@ -112,6 +112,22 @@ extension Ledger {
         }
     }
 
+    /// The newest received form of a document that the flow decided on: whatever became of it, save that a filter, a
+    /// history rule or the mapping left it out, which another revision may see otherwise.
+    public func decidedForm(flow: FlowID, stream: Int64, document: String) throws(Problem) -> Int64? {
+        let leftOut = [SkipRule.filter, .mapping, .history, .superseded].map { "\($0.rawValue)" }.joined(
+            separator: ", ")
+        return try read { db in
+            try Int64.fetchOne(
+                db,
+                sql: """
+                    SELECT max(inbox.id) FROM inbox JOIN item ON item.inbox = inbox.id
+                    WHERE inbox.stream = ? AND inbox.document = ? AND item.flow = ?
+                        AND NOT (item.kind = ? AND item.a IN (\(leftOut)))
+                    """, arguments: [stream, document, flow, StateCode.skipped])
+        }
+    }
+
     /// Which parts of one received form have an item of the flow, whatever became of it.
     public func ordinals(flow: FlowID, inbox: Int64) throws(Problem) -> [Int] {
         try read { db in

@@ -224,6 +224,41 @@ struct RunningConductorTests {
         #expect(try host.items().count == 1)
     }
 
+    @Test("a revision that looks at more of a document does not make it a changed one")
+    func wideLook() throws {
+        let host = try Rehearsal()
+        host.round(host.received(Rehearsal.claim("a"), Rehearsal.claim("b", result: "refuse")))
+        host.round(Rehearsal.applied(try host.delivery))
+        host.round(host.received(Rehearsal.claim("a", amount: "9.00")))
+        _ = host.ask(.skip(try #require(try host.items().last?.id), why: "known", actor: "li"))
+        let before: [ItemState] = [.done, .skipped(.filter), .skipped(.person)]
+        #expect(try host.states() == before)
+        let sample = Rehearsal.sample()
+        try host.apply(
+            sample.replacing("mappings/claims.yaml", "document:\n", "document:\n  reference: { path: number }\n"))
+        // An event says nothing of what happened: the documents are fetched, and are what they were.
+        host.round(host.received(Rehearsal.claim("a", amount: "9.00")))
+        #expect(try host.states() == before)
+        // A real change is one, also of what the new mapping looks at.
+        var other = Rehearsal.claim("a", amount: "9.00")
+        var object = try #require(other.content.object)
+        object["number"] = "No-a-2"
+        other.content = .object(object)
+        host.round(host.received(other))
+        #expect(try host.states() == before + [.held(.changedAfterEffect)])
+    }
+
+    @Test("a document that an earlier revision left out is taken when the running one wants it")
+    func leftOutEarlier() throws {
+        let host = try Rehearsal()
+        host.round(host.received(Rehearsal.claim("b", result: "refuse")))
+        let sample = Rehearsal.sample()
+        try host.apply(
+            sample.replacing("flows/claims.yaml", "result: agree", "result: [agree, refuse], status: completed"))
+        host.round(host.received(Rehearsal.claim("b", result: "refuse")))
+        #expect(try host.states() == [.skipped(.filter), .delivering(epoch: 2)])
+    }
+
     @Test("a newer form replaces one that was never sent, under the same key")
     func superseded() throws {
         let host = try Rehearsal()

@@ -75,6 +75,39 @@ struct PriorTests {
         #expect(try prior(books) == .unattempted(2))
     }
 
+    @Test("which parts live, and which a form has at all")
+    func parts() throws {
+        let books = try Books()
+        try books.add(1, ordinal: 0, state: .done)
+        try books.add(2, ordinal: 2, state: .held(.mapping))
+        try books.add(3, ordinal: 1, state: .skipped(.mapping))
+        try books.add(4, flow: 2, ordinal: 5)
+        try books.add(5, document: "doc-2", ordinal: 6)
+        #expect(try books.ledger.ordinals(flow: 1, stream: 1, document: "doc-1") == [0, 2])
+        #expect(try books.ledger.ordinals(flow: 1, inbox: 3) == [1])
+        #expect(try books.ledger.ordinals(flow: 2, inbox: 3) == [])
+    }
+
+    @Test("the form a flow decided on last: a person's skip is a decision, a rule of the revision is none")
+    func decided() throws {
+        let books = try Books()
+        #expect(try books.ledger.decidedForm(flow: 1, stream: 1, document: "doc-1") == nil)
+        try books.add(1, state: .skipped(.filter))
+        try books.add(2, state: .skipped(.history))
+        try books.add(3, state: .skipped(.mapping))
+        try books.add(4, state: .skipped(.superseded))
+        #expect(try books.ledger.decidedForm(flow: 1, stream: 1, document: "doc-1") == nil)
+        for (id, state) in [
+            (5, ItemState.ready), (6, .done), (7, .held(.changedAfterEffect)), (8, .skipped(.person)),
+            (9, .skipped(.changeIgnored)),
+        ] as [(ItemID, ItemState)] {
+            try books.add(id, state: state)
+            #expect(try books.ledger.decidedForm(flow: 1, stream: 1, document: "doc-1") == id)
+        }
+        #expect(try books.ledger.decidedForm(flow: 2, stream: 1, document: "doc-1") == nil)
+        #expect(try books.ledger.decidedForm(flow: 1, stream: 2, document: "doc-1") == nil)
+    }
+
     @Test("unseen names the documents a stream never received, in the order asked")
     func unseen() throws {
         let books = try Books()

@@ -263,6 +263,8 @@ struct ConductorLoop {
             changes.append(.inbox(inbox))
             fresh.insert(place)
             for flow in flows {
+                let isUnchanged = isKnown ? try isUnchanged(received, for: flow, stream) : false
+                if isUnchanged { continue }
                 var forms = Form.make(flow, received.content, timeZone: plan.timeZone)
                 if isKnown {
                     // A part that is there no more: its earlier form must not go, or a person must know.
@@ -276,6 +278,17 @@ struct ConductorLoop {
             // The row cannot even be looked up: the document stays at the source, the cursor does not move.
             die(error)
         }
+    }
+
+    /// Whether the flow sees in the document what it saw in the form it decided on last. The hash of the row cannot
+    /// tell: it also differs when a revision looks at more, or another flow joins the stream.
+    private func isUnchanged(
+        _ received: Conductor.Received, for flow: PlannedFlow, _ stream: PlannedStream
+    ) throws(Problem) -> Bool {
+        guard let last = try ledger.decidedForm(flow: flow.id, stream: stream.id, document: received.id),
+            let row = try? ledger.payload(inbox: last), let known = try? JSON.parse(row.payload)
+        else { return false }
+        return flow.hashInput(known) == flow.hashInput(received.content)
     }
 
     private mutating func makeItem(_ form: Form, _ flow: PlannedFlow, _ inbox: InboxRow) throws(Problem) {

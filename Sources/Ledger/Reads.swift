@@ -67,6 +67,16 @@ extension Ledger {
         }
     }
 
+    /// The form of the document that was received last.
+    public func newestForm(stream: Int64, document: String) throws(Problem) -> (id: Int64, hash: [UInt8])? {
+        try read { db in
+            try Row.fetchOne(
+                db, sql: "SELECT id, hash FROM inbox WHERE stream = ? AND document = ? ORDER BY id DESC LIMIT 1",
+                arguments: [stream, document]
+            ).map { ($0["id"], [UInt8]($0["hash"] as Data)) }
+        }
+    }
+
     /// Which of these documents the stream has never received: a sweep fetches only those.
     public func unseen(stream: Int64, of documents: [String]) throws(Problem) -> [String] {
         try read { db in

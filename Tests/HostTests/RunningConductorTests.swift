@@ -248,6 +248,21 @@ struct RunningConductorTests {
         #expect(try host.states() == before + [.held(.changedAfterEffect)])
     }
 
+    @Test("a document that changes back is what it was: the form in between is not sent")
+    func changesBack() throws {
+        let host = try Rehearsal()
+        _ = host.ask(.pauseFlow(host.flow.id, true, why: "", actor: "li"))
+        for amount in ["1.00", "2.00", "1.00", "1.00", "2.00", "1.00", "1.00"] {
+            host.round(host.received(Rehearsal.claim("a", amount: amount)))
+        }
+        host.round(host.received(Rehearsal.claim("a", amount: "1.00"), Rehearsal.claim("a", amount: "1.00")))
+        #expect(try host.items().count == 5, "each change once")
+        #expect(try host.ledger.start().nextInbox == 6)
+        _ = host.ask(.pauseFlow(host.flow.id, false, why: "", actor: "li"))
+        #expect(host.actor.log.deliveries.count == 1)
+        #expect(String(decoding: try host.delivery.bytes, as: UTF8.self).contains("1.00"))
+    }
+
     @Test("a document that an earlier revision left out is taken when the running one wants it")
     func leftOutEarlier() throws {
         let host = try Rehearsal()

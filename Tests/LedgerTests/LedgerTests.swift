@@ -75,6 +75,18 @@ struct PriorTests {
         #expect(try prior(books) == .unattempted(2))
     }
 
+    @Test("the form received last, with its hash")
+    func newestForm() throws {
+        let books = try Books()
+        #expect(try books.ledger.newestForm(stream: 1, document: "doc-1") == nil)
+        try books.add(1, hash: [8])
+        try books.add(2, hash: [7])
+        try books.add(3, document: "doc-2", hash: [9])
+        let newest = try #require(try books.ledger.newestForm(stream: 1, document: "doc-1"))
+        #expect(newest == (2, [7]))
+        #expect(try books.ledger.newestForm(stream: 2, document: "doc-1") == nil)
+    }
+
     @Test("which parts live, and which a form has at all")
     func parts() throws {
         let books = try Books()

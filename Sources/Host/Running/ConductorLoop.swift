@@ -243,15 +243,18 @@ struct ConductorLoop {
         if fresh.contains(place) { flush() }
         if failed { return }
 
-        var read: [UInt8] = []
-        for flow in flows {
-            read += flow.hashInput(received.content)
-        }
+        let read = Self.read(received.content, by: flows)
         do throws(Problem) {
-            let hash = try keyedHash(read)
-            if try ledger.hasInbox(stream: streamID, document: received.id, hash: hash) { return }
+            var hash = try keyedHash(read)
+            let newest = try ledger.newestForm(stream: streamID, document: received.id)
+            if newest?.hash == hash { return }
+            if let newest, try ledger.hasInbox(stream: streamID, document: received.id, hash: hash) {
+                // It was like this before. Either the newest form is that already, or the document changed back.
+                if content(of: newest.id).map({ Self.read($0, by: flows) }) == read { return }
+                hash = try keyedHash(hash + Array("\(newest.id)".utf8))
+            }
             // The ledger answers for earlier forms: it must know all that was decided about them in this round.
-            let isKnown = try ledger.unseen(stream: streamID, of: [received.id]).isEmpty
+            let isKnown = newest != nil
             if isKnown { flush() }
             if failed { return }
             let at = now()
@@ -280,13 +283,22 @@ struct ConductorLoop {
         }
     }
 
+    private static func read(_ document: JSON, by flows: [PlannedFlow]) -> [UInt8] {
+        flows.reduce(into: []) { $0 += $1.hashInput(document) }
+    }
+
+    /// A received document; nil when its row cannot be read.
+    private func content(of inbox: Int64) -> JSON? {
+        (try? ledger.payload(inbox: inbox)).flatMap { try? JSON.parse($0.payload) }
+    }
+
     /// Whether the flow sees in the document what it saw in the form it decided on last. The hash of the row cannot
     /// tell: it also differs when a revision looks at more, or another flow joins the stream.
     private func isUnchanged(
         _ received: Conductor.Received, for flow: PlannedFlow, _ stream: PlannedStream
     ) throws(Problem) -> Bool {
         guard let last = try ledger.decidedForm(flow: flow.id, stream: stream.id, document: received.id),
-            let row = try? ledger.payload(inbox: last), let known = try? JSON.parse(row.payload)
+            let known = content(of: last)
         else { return false }
         return flow.hashInput(known) == flow.hashInput(received.content)
     }

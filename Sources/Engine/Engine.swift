@@ -433,6 +433,7 @@ public struct Engine: Sendable {
             guard lanes[item.lane]?.rules.canFind == true else { return drop(id, .wrongState) }
             // Since: the target has had all this time already, so the horizon counts from the last attempt's end;
             // the engine no longer knows it and counts anew, which is only slower.
+            items[id]?.triesSpent = 0
             set(id, .checking(Check(since: now, nextAt: now)), now)
         case .held(.vendorSilent): set(id, .atVendor(AtVendor(reason: .accepted, since: now, pollAt: now)), now)
         case .retrying(_, let cls): set(id, .retrying(at: now, class: cls), now)

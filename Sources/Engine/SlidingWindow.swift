@@ -18,12 +18,19 @@ public struct SlidingWindow: Sendable, Equatable {
         part = Swift.max(self.length / Milliseconds(Swift.max(parts, 1)), 1)
     }
 
-    /// How long until one more call fits; 0 when it fits now.
-    public mutating func wait(_ now: Milliseconds) -> Milliseconds {
+    /// How long until one more call fits; 0 when it fits now. `percent` of the figure may be used: a vendor that
+    /// throttles below its own figure is believed.
+    public mutating func wait(_ now: Milliseconds, percent: Int = 100) -> Milliseconds {
         forget(now)
-        if sum < max { return 0 }
-        guard let oldest = parts.first else { return length }
-        return Swift.max(oldest.at + part + length - now, 1)
+        let allowed = Swift.max(max * percent / 100, 1)
+        if sum < allowed { return 0 }
+        // The calls that must leave the window before one more fits.
+        var gone = sum - allowed + 1
+        for entry in parts {
+            gone -= entry.calls
+            if gone <= 0 { return Swift.max(entry.at + part + length - now, 1) }
+        }
+        return length
     }
 
     /// Counts calls, whether they fit or not: what was spent was spent.

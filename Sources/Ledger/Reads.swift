@@ -138,12 +138,12 @@ extension Ledger {
         }
     }
 
-    /// Which parts of one received form have an item of the flow, whatever became of it.
-    public func ordinals(flow: FlowID, inbox: Int64) throws(Problem) -> [Int] {
+    /// Which parts of a received document a flow has items for.
+    public func ordinals(inbox: Int64, flow: FlowID) throws(Problem) -> Set<Int> {
         try read { db in
-            try Int.fetchAll(
-                db, sql: "SELECT DISTINCT ordinal FROM item WHERE inbox = ? AND flow = ? ORDER BY ordinal",
-                arguments: [inbox, flow])
+            try Set(
+                Int.fetchAll(
+                    db, sql: "SELECT ordinal FROM item WHERE inbox = ? AND flow = ?", arguments: [inbox, flow]))
         }
     }
 
@@ -222,13 +222,16 @@ extension Ledger {
     public func counts() throws(Problem) -> [FlowCounts] {
         try read { db in
             var flows: [FlowID: FlowCounts] = [:]
-            for row in try Row.fetchAll(db, sql: "SELECT flow, kind, count(*) AS n FROM item GROUP BY flow, kind") {
+            for row in try Row.fetchAll(
+                db, sql: "SELECT flow, kind, count(*) AS n, max(at) AS latest FROM item GROUP BY flow, kind")
+            {
                 let flow: FlowID = row["flow"]
                 let kind: Int = row["kind"]
                 let seen = FiveStates.allCases.first { StateCode.kinds(of: $0).contains(kind) }
                 var counts = flows[flow] ?? FlowCounts(flow: flow, counts: [:], read: 0)
                 counts.read += row["n"]
                 if let seen { counts.counts[seen, default: 0] += row["n"] }
+                if kind == StateCode.done { counts.lastDone = row["latest"] }
                 flows[flow] = counts
             }
             return flows.values.sorted { $0.flow < $1.flow }

@@ -197,6 +197,8 @@ public struct FlowCounts: Sendable, Equatable {
     public var counts: [FiveStates: Int]
     /// Items ever made.
     public var read: Int
+    /// When the newest `done` settled.
+    public var lastDone: Milliseconds?
 
     /// The honesty law.
     public var isBalanced: Bool { counts.values.reduce(0, +) == read }

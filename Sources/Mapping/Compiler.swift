@@ -20,6 +20,8 @@ struct Compiler {
     let tables: [String: CodeTable]
     private(set) var problems: [Problem] = []
     private(set) var reads: [SourceRead] = []
+    /// Paths that lead to moments, as seen last: `row.` paths mean another place in another list.
+    private var moments: Set<Path> = []
 
     init(tables: [String: CodeTable]) { self.tables = tables }
 
@@ -126,7 +128,9 @@ struct Compiler {
             refuse(.noSuchSource(at, text, error.step, known: error.known))
             return nil
         }
+        moments.remove(path)
         if case .known(let here) = place, here.isTyped {
+            if here.format == .dateTime { moments.insert(path) }
             switch wanted {
             case .scalar where !here.mayBeScalar:
                 refuse(.notScalar(at, text))
@@ -543,6 +547,9 @@ struct Compiler {
             case (.decimal, .date), (.integer, .date), (.date, .decimal), (.date, .integer): true
             default: false
             }
+        if shape == .date, expression.resultPaths.contains(where: moments.contains) {
+            refuse(.kindDoesNotFit(at, given: "date-time", wanted: "date"))
+        }
         if impossible { refuse(.kindDoesNotFit(at, given: given.rawValue, wanted: shape.rawValue)) }
         for constant in expression.outcomes where !constant.isNull {
             let shown = scalarText(constant) ?? constant.text

@@ -71,15 +71,24 @@ indirect enum Expression: Sendable {
 
     /// The constants that can come out as they are, for checking them against the place they go to.
     var outcomes: [JSON] {
+        results.compactMap { if case .constant(let value) = $0 { value } else { nil } }
+    }
+
+    /// The paths whose values can come out as they are.
+    var resultPaths: [Path] {
+        results.compactMap { if case .path(let path) = $0 { path } else { nil } }
+    }
+
+    /// The expressions one of which gives the value, unchanged.
+    private var results: [Expression] {
         switch self {
-        case .constant(let value): [value]
         case .when(let branches, let otherwise):
-            (branches.map(\.value) + (otherwise.map { [$0] } ?? [])).flatMap(\.outcomes)
+            (branches.map(\.value) + (otherwise.map { [$0] } ?? [])).flatMap(\.results)
         case .choice(_, let cases, let otherwise):
-            (Array(cases.values) + (otherwise.map { [$0] } ?? [])).flatMap(\.outcomes)
-        case .firstPresent(let list): list.flatMap(\.outcomes)
-        case .optional(let inner): inner.outcomes
-        default: []
+            (Array(cases.values) + (otherwise.map { [$0] } ?? [])).flatMap(\.results)
+        case .firstPresent(let list): list.flatMap(\.results)
+        case .optional(let inner): inner.results
+        default: [self]
         }
     }
 

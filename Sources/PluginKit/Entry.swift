@@ -195,7 +195,9 @@ private enum Tables {
             connection, call, request, sink in
             run(call) { call throws(Failure) in
                 let raw = try received(request, into: datong_find_request())
-                let sent: JSON? = raw.json.size > 0 ? try json(raw.json, or: .null) : nil
+                // Spelt out: a conditional expression would make the missing document a JSON null.
+                var sent: JSON?
+                if raw.json.size > 0 { sent = .some(try json(raw.json, or: .null)) }
                 let request = FindRequest(
                     document: raw.document.text, settings: try object(raw.settings), key: raw.key.text,
                     business: try object(raw.business), sent: sent, checkpoint: raw.checkpoint.array)

@@ -94,6 +94,8 @@ import Values
             .throttled,
             after: 300_000),
         Row("status \"1111\"", .json(["status": "1111", "punish": "deny"]), .throttled, after: 300_000),
+        Row("a web server that is not the vendor's", .text("<html>404</html>", status: 404), .schemaDrift),
+        Row("a redirect", .text("", status: 302), .schemaDrift),
         Row("no connection", .failure(.unreachable, "refused"), .unreachable),
         Row("lost on the way", .failure(.transient, "reset"), .transient),
         Row("the host's own limit", .failure(.throttled, "bucket"), .throttled),

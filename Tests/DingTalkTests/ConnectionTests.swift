@@ -150,12 +150,16 @@ import Values
         }
         for limit in try #require(product["limits"]?.array) {
             #expect(limit["id"]?.string?.isEmpty == false)
-            #expect((limit["max"]?.int ?? 0) > 0)
+            let standard = try #require(limit["default"]?.int)
+            #expect(standard > 0 && standard <= limit["max"]?.int ?? 0)
             if limit["id"] != "concurrency" {
                 #expect((limit["window_ms"]?.int ?? 0) > 0)
                 #expect(limit["meter"]?.string != nil)
             }
         }
+        // What nobody changed is what the free edition bears.
+        let monthly = product["limits"]?.array?.first { $0["meter"] == "metered" }
+        #expect(monthly?["default"] == 5000)
         // Every meter a request names is one of these; "" counts all of them.
         let meters = Set((product["limits"]?.array ?? []).compactMap { $0["meter"]?.string })
         #expect(meters == ["", "metered", "robot"])

@@ -152,10 +152,12 @@ import Values
         let filter: JSON = ["template": ["PROC-A"]]
         let first = try connection.read("approval", filter: filter, since: 0)
         _ = try connection.read("approval", filter: filter, cursor: Array("another version".utf8), since: 0)
+        let far = #"{"t":"0","f":"9223372036854775806","u":"9223372036854775807","w":"1","n":"20"}"#
+        _ = try connection.read("approval", filter: filter, cursor: Array(far.utf8), since: 0)
         // Paused for days: the vendor would refuse the window.
         host.now += 3 * Self.day
         _ = try connection.read("approval", filter: filter, cursor: try #require(first.next), since: 0)
-        #expect(asked(host).compactMap { $0["nextToken"]?.int } == [0, 0, 0])
+        #expect(asked(host).compactMap { $0["nextToken"]?.int } == [0, 0, 0, 0])
         #expect(asked(host).last?["startTime"]?.int == host.now - 364 * Self.day)
     }
 

@@ -41,3 +41,24 @@ import Testing
         #expect(window.spent(9_000) == 2)
     }
 }
+
+@Suite struct SlowedWindowTests {
+    @Test func aSlowedRateLetsFewerCallsThroughAndRecovers() {
+        var window = SlidingWindow(length: 1_000, max: 10)
+        for _ in 0..<5 {
+            #expect(window.wait(0, percent: 50) == 0)
+            window.count(at: 0)
+        }
+        let wait = window.wait(0, percent: 50)
+        #expect(wait > 0)
+        #expect(window.wait(0) == 0)
+        #expect(window.wait(wait, percent: 50) == 0)
+    }
+
+    @Test func theLowestRateStillLetsOneCallThrough() {
+        var window = SlidingWindow(length: 1_000, max: 3)
+        #expect(window.wait(0, percent: 5) == 0)
+        window.count(at: 0)
+        #expect(window.wait(0, percent: 5) > 0)
+    }
+}

@@ -133,5 +133,12 @@ import Testing
         bench.pass(EngineLimits.firstLookAfter)
         bench.step(.found(1, .absent))
         #expect(bench.state(1) == .held(.triesSpent(.unknownOutcome)))
+        // A person's retry looks again, and what is then absent goes again.
+        bench.step(.retry(1))
+        bench.pass(0)
+        #expect(bench.found == [1])
+        bench.step(.found(1, .absent))
+        bench.pass(1)
+        #expect(bench.delivered == [1])
     }
 }

@@ -123,7 +123,7 @@ struct KeyTests {
         let books = try Books()
         try books.add(1, key: "aaaa", state: first)
         #expect(code { try books.add(2, document: "doc-2", key: "aaaa") } == "E-LEDGER-003")
-        #expect(try books.ledger.counts() == [FlowCounts(flow: 1, counts: [first.seen: 1], read: 1)])
+        #expect(try books.ledger.counts().map(\.counts) == [[first.seen: 1]])
     }
 
     @Test("not even within one commit, and not when the first only gives its key up afterwards")

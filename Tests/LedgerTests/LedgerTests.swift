@@ -96,8 +96,8 @@ struct PriorTests {
         try books.add(4, flow: 2, ordinal: 5)
         try books.add(5, document: "doc-2", ordinal: 6)
         #expect(try books.ledger.ordinals(flow: 1, stream: 1, document: "doc-1") == [0, 2])
-        #expect(try books.ledger.ordinals(flow: 1, inbox: 3) == [1])
-        #expect(try books.ledger.ordinals(flow: 2, inbox: 3) == [])
+        #expect(try books.ledger.ordinals(inbox: 3, flow: 1) == [1])
+        #expect(try books.ledger.ordinals(inbox: 3, flow: 2) == [])
     }
 
     @Test("the form a flow decided on last: a person's skip is a decision, a rule of the revision is none")
@@ -320,7 +320,7 @@ struct ListTests {
         let counts = try books.ledger.counts()
         #expect(
             counts == [
-                FlowCounts(flow: 1, counts: [.done: 1, .held: 1], read: 2),
+                FlowCounts(flow: 1, counts: [.done: 1, .held: 1], read: 2, lastDone: 2_001),
                 FlowCounts(flow: 2, counts: [.checking: 1, .pending: 1, .skipped: 1], read: 3),
                 FlowCounts(flow: 3, counts: [.pending: 1], read: 1),
             ])

@@ -104,6 +104,8 @@ struct Compiling {
         (#""book":{"default":[{"path":"id"},""]}"#, "E-MAP-110", "document.book"),
         (#""book":{"case":{"path":"id"},"of":{"a":""}}"#, "E-MAP-110", "document.book"),
         (#""book":{"when":[{"if":{"path":"id","empty":true},"then":""}],"else":"1"}"#, "E-MAP-110", "document.book"),
+        (#""business_date":{"path":"created_at"}"#, "E-MAP-111", "document.business_date"),
+        (#""business_date":{"default":[{"path":"finished_at"},"2026-01-01"]}"#, "E-MAP-111", "document.business_date"),
         (#""business_date":{"sum":["1"]}"#, "E-MAP-111", "document.business_date"),
         (#""attachment_count":{"date":{"path":"created_at"}}"#, "E-MAP-111", "document.attachment_count"),
         (#""summary":{"negate":{"date":{"path":"created_at"}}}"#, "E-MAP-111", "document.summary.negate"),

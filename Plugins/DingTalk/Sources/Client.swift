@@ -105,7 +105,7 @@ struct Client: Sendable {
     static func readNew(_ reply: HTTPReply, wrote: Bool) throws(Failure) -> JSON {
         let isGood = (200..<300).contains(reply.status)
         guard let body = try parse(reply) else {
-            throw isGood ? unreadable(wrote) : failure(Codes.meaning(new: "", status: reply.status), wrote, reply)
+            throw isGood ? unreadable(wrote) : failure(Codes.meaning(status: reply.status), wrote, reply)
         }
         if isGood { return body }
         let code = Text.of(body["code"])
@@ -127,7 +127,7 @@ struct Client: Sendable {
         if isGood, code == "0", let body { return body }
         guard let body, !code.isEmpty, code != "0" else {
             // The old API itself always answers 200 [DOC]: another status is what stands before it.
-            throw isGood ? unreadable(wrote) : failure(Codes.meaning(new: "", status: reply.status), wrote, reply)
+            throw isGood ? unreadable(wrote) : failure(Codes.meaning(status: reply.status), wrote, reply)
         }
         let sub = Text.of(body["sub_code"])
         throw failure(
@@ -138,8 +138,10 @@ struct Client: Sendable {
     /// JSON, or nil where it is none; throws for the two ways in which a banned address is answered [DOC].
     private static func parse(_ reply: HTTPReply) throws(Failure) -> JSON? {
         guard let body = try? JSON.parse(reply.body) else {
-            // A page under a server's status comes from a gateway on the way and says nothing about our address.
-            if reply.status < 500, reply.text.first(where: { !$0.isWhitespace }) == "<" { throw banned("") }
+            // A page under a server's status comes from a gateway on the way, under 404 from another web server: they
+            // say nothing about our address.
+            let isPage = reply.text.first { !$0.isWhitespace } == "<"
+            if isPage, reply.status < 500, reply.status != 404 { throw banned("") }
             return nil
         }
         if Text.of(body["status"]) == "1111", body["punish"] != nil { throw banned("1111") }

@@ -91,11 +91,17 @@ enum Codes {
         if lower.contains("apicountlimit") { return Meaning(.quotaSpent) }
         if lower.contains("qpslimit") { return Meaning(.throttled, after: Limits.secondMilliseconds) }
         if lower.contains("qpmlimit") { return Meaning(.throttled, after: Limits.minuteMilliseconds) }
+        let byStatus = meaning(status: status)
+        return byStatus.kind == .schemaDrift ? Meaning(.invalidRecord) : byStatus
+    }
+
+    /// The meaning of an answer that has neither generation's shape, by its status alone.
+    static func meaning(status: Int) -> Meaning {
         switch status {
-        case 429: return Meaning(.throttled, after: Limits.secondMilliseconds)
-        case 401, 403: return Meaning(.authDenied)
-        case 500...: return Meaning(.transient)
-        default: return Meaning(.invalidRecord)
+        case 429: Meaning(.throttled, after: Limits.secondMilliseconds)
+        case 401, 403: Meaning(.authDenied)
+        case 500...: Meaning(.transient)
+        default: Meaning(.schemaDrift)
         }
     }
 

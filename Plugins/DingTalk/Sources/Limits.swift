@@ -12,6 +12,8 @@ enum Limits {
     static let listIDs: Int64 = 10_000
     /// The narrowest window of a list call: an hour, in which no organisation starts 10,000 forms of one template.
     static let listNarrowestMilliseconds: Int64 = 3_600_000
+    /// The end of the year 9999 in milliseconds since 1970: no cursor of ours is later.
+    static let latestMilliseconds: Int64 = 253_402_300_799_999
     /// A token lives two hours [DOC], whatever longer life an answer might claim.
     static let tokenSeconds: Int64 = 7_200
     /// The longest `Retry-After` that is believed: a day.

@@ -34,6 +34,7 @@ struct Sweep {
         init?(_ bytes: [UInt8]) {
             guard let json = try? JSON.parse(bytes), let template = Text.integer(json["t"]).flatMap(Int.init(exactly:)),
                 let from = Text.integer(json["f"]), let until = Text.integer(json["u"]),
+                (0...Limits.latestMilliseconds).contains(from), until <= Limits.latestMilliseconds,
                 let width = Text.integer(json["w"]), width > 0, width <= Limits.listWindowMilliseconds,
                 let token = json["n"]?.string
             else { return nil }

@@ -24,6 +24,8 @@ struct Session: Sendable {
     let services: any HostServices
 
     /// The services of this process; a test puts its own in.
+    /// Where the tools beside `datong` are.
+    @TaskLocal static var toolFolder = FileStore.folder(of: FileStore.absolute("/proc/self/exe"))
     @TaskLocal static var services: any HostServices = RunningServices()
     /// Where screens go; a test puts its own in.
     @TaskLocal static var terminal: (@Sendable (Language, _ json: Bool) -> Terminal)?

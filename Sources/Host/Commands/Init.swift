@@ -312,7 +312,7 @@ struct Scaffold {
             on_change: hold          # ignore | hold | void-and-redo
             closed_period: hold      # hold | next-open
             retry: { ladder: [20s, 5m, 1h, 4h, 20h] }
-            sweep: { every: 10m, look_back: 45d }   # 查漏 · finds what events missed
+            sweep: { every: 6h, look_back: 45d }   # 查漏 · finds what events missed
 
             """
     }

@@ -301,7 +301,7 @@ struct Simulate: DatongCommand {
     var arguments: [String] = []
 
     func perform(_ session: Session) async throws -> ExitStatus {
-        let path = FileStore.folder(of: FileStore.absolute("/proc/self/exe")) + "/datong-simulator"
+        let path = Session.toolFolder + "/datong-simulator"
         guard access(path, X_OK) == 0 else { throw Problem.noSimulator(path) }
         var words = ([path] + arguments).map { strdup($0) } + [nil]
         execv(path, &words)

@@ -281,7 +281,8 @@ struct RevisionStore: Sendable {
     /// The revision that `rollback` without a number means: the one whose content ran before the active one's.
     func previous() throws(Problem) -> Int? {
         guard let active = try activeNumber() else { return nil }
-        let content = try manifest(active).content
+        // A damaged active manifest differs from every whole one.
+        let content = (try? manifest(active))?.content
         for number in numbers.reversed() where number < active {
             guard let manifest = try? manifest(number) else { continue }
             if manifest.content != content { return number }

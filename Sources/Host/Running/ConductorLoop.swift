@@ -69,14 +69,12 @@ struct ConductorLoop {
         flush()
         if failed { return false }
         // An action may find that it cannot be carried out (an unreadable row) and hold the item instead.
-        var rounds = 0
-        while !actions.isEmpty && rounds < 3 {
+        while !actions.isEmpty {
             let doing = actions
             actions = []
             for action in doing { perform(action) }
             flush()
             if failed { return false }
-            rounds += 1
         }
         return true
     }
@@ -149,7 +147,7 @@ struct ConductorLoop {
         switch message {
         case .plan(let plan): run(plan)
         case .received(let stream, let documents, let cursor, let fetched, let done):
-            for document in documents { receive(document, stream) }
+            receive(documents, stream)
             for document in fetched { changes.append(.hintDone(stream: stream, document: document)) }
             if let cursor { changes.append(.cursor(stream: stream, bytes: cursor, at: now())) }
             acknowledgements.append { if $0 == nil { done() } }
@@ -235,51 +233,62 @@ struct ConductorLoop {
 
     // MARK: receiving and mapping
 
-    private mutating func receive(_ received: Conductor.Received, _ streamID: Int64) {
-        guard let stream = plan.streams[streamID] else { return }
+    /// A page at once: one question to the ledger tells which documents are new, and only the others cost more.
+    private mutating func receive(_ documents: [Conductor.Received], _ streamID: Int64) {
+        guard let stream = plan.streams[streamID], !documents.isEmpty else { return }
+        do throws(Problem) {
+            var new = Set(try ledger.unseen(stream: streamID, of: documents.map(\.id)))
+            for document in documents where !failed {
+                // A page that brings a document twice brings it once as new.
+                try receive(document, stream, isNew: new.remove(document.id) != nil)
+            }
+        } catch {
+            // What is known cannot even be looked up: the documents stay at the source, the cursor does not move.
+            die(error)
+        }
+    }
+
+    private mutating func receive(
+        _ received: Conductor.Received, _ stream: PlannedStream, isNew: Bool
+    ) throws(Problem) {
         let flows = stream.flows.compactMap { plan.flows[$0] }.filter { $0.concerns(received.content) }
         if flows.isEmpty { return }
-        let place = "\(streamID) \(received.id)"
-        if fresh.contains(place) { flush() }
+        let place = "\(stream.id) \(received.id)"
+        let isFresh = fresh.contains(place)
+        if isFresh { flush() }
         if failed { return }
+        let isNew = isNew && !isFresh
 
         let read = Self.read(received.content, by: flows)
-        do throws(Problem) {
-            var hash = try keyedHash(read)
-            let newest = try ledger.newestForm(stream: streamID, document: received.id)
-            if newest?.hash == hash { return }
-            if let newest, try ledger.hasInbox(stream: streamID, document: received.id, hash: hash) {
+        var hash = try keyedHash(read)
+        if !isNew, let newest = try ledger.newestForm(stream: stream.id, document: received.id) {
+            if newest.hash == hash { return }
+            if try ledger.hasInbox(stream: stream.id, document: received.id, hash: hash) {
                 // It was like this before. Either the newest form is that already, or the document changed back.
                 if content(of: newest.id).map({ Self.read($0, by: flows) }) == read { return }
                 hash = try keyedHash(hash + Array("\(newest.id)".utf8))
             }
             // The ledger answers for earlier forms: it must know all that was decided about them in this round.
-            let isKnown = newest != nil
-            if isKnown { flush() }
+            flush()
             if failed { return }
-            let at = now()
-            let inbox = InboxRow(
-                id: nextInbox, stream: streamID, document: received.id,
-                number: received.content["number"]?.string ?? received.id, hash: hash, at: at,
-                revision: plan.revision, payload: received.content.serialized())
-            nextInbox += 1
-            changes.append(.inbox(inbox))
-            fresh.insert(place)
-            for flow in flows {
-                let isUnchanged = isKnown ? try isUnchanged(received, for: flow, stream) : false
-                if isUnchanged { continue }
-                var forms = Form.make(flow, received.content, timeZone: plan.timeZone)
-                if isKnown {
-                    // A part that is there no more: its earlier form must not go, or a person must know.
-                    let earlier = try ledger.ordinals(flow: flow.id, stream: streamID, document: received.id)
-                    let gone = earlier.filter { ordinal in !forms.contains { $0.ordinal == ordinal } }
-                    forms += gone.map { Form.absent($0, from: forms) }
-                }
-                for form in forms { try makeItem(form, flow, inbox) }
+        }
+        let inbox = InboxRow(
+            id: nextInbox, stream: stream.id, document: received.id,
+            number: received.content["number"]?.string ?? received.id, hash: hash, at: now(),
+            revision: plan.revision, payload: received.content.serialized())
+        nextInbox += 1
+        changes.append(.inbox(inbox))
+        fresh.insert(place)
+        for flow in flows {
+            var forms = Form.make(flow, received.content, timeZone: plan.timeZone)
+            if !isNew {
+                if try isUnchanged(received, for: flow, stream) { continue }
+                // A part that is there no more: its earlier form must not go, or a person must know.
+                let earlier = try ledger.ordinals(flow: flow.id, stream: stream.id, document: received.id)
+                let gone = earlier.filter { ordinal in !forms.contains { $0.ordinal == ordinal } }
+                forms += gone.map { Form.absent($0, from: forms) }
             }
-        } catch {
-            // The row cannot even be looked up: the document stays at the source, the cursor does not move.
-            die(error)
+            for form in forms { makeItem(form, flow, inbox, isNew ? .none : try prior(form, flow, inbox)) }
         }
     }
 
@@ -303,9 +312,11 @@ struct ConductorLoop {
         return flow.hashInput(known) == flow.hashInput(received.content)
     }
 
-    private mutating func makeItem(_ form: Form, _ flow: PlannedFlow, _ inbox: InboxRow) throws(Problem) {
-        let prior = try ledger.prior(
-            flow: flow.id, stream: inbox.stream, document: inbox.document, ordinal: form.ordinal)
+    private func prior(_ form: Form, _ flow: PlannedFlow, _ inbox: InboxRow) throws(Problem) -> Prior {
+        try ledger.prior(flow: flow.id, stream: inbox.stream, document: inbox.document, ordinal: form.ordinal)
+    }
+
+    private mutating func makeItem(_ form: Form, _ flow: PlannedFlow, _ inbox: InboxRow, _ prior: Prior) {
         let id = nextItem
         nextItem += 1
         // A form that must not be sent (the document changed after its effect) has no key to send under.
@@ -330,11 +341,13 @@ struct ConductorLoop {
 
     /// Parts that a document has under the running revision and had not when it was received, or could not be mapped.
     private mutating func makeMissing(_ forms: [Form], _ flow: PlannedFlow, _ inbox: InboxRow) throws(Problem) {
-        var known = Set(try ledger.ordinals(flow: flow.id, inbox: inbox.id))
+        var known = try ledger.ordinals(inbox: inbox.id, flow: flow.id)
         for entry in open.values where entry.origin.inbox == inbox.id && entry.origin.flow == flow.id {
             known.insert(entry.origin.ordinal)
         }
-        for form in forms where !known.contains(form.ordinal) { try makeItem(form, flow, inbox) }
+        for form in forms where !known.contains(form.ordinal) {
+            makeItem(form, flow, inbox, try prior(form, flow, inbox))
+        }
     }
 
     private func keyedHash(_ bytes: [UInt8]) throws(Problem) -> [UInt8] {

@@ -60,6 +60,9 @@ final class ConnectionWorker: Sendable {
         return try JSON.parse(bytes)
     }
 
+    /// A worker that was paused because it kept ending may start again.
+    func resume() async { await supervisor.resume() }
+
     func stop() async { await supervisor.shutDown() }
 
     private func ask(

@@ -16,15 +16,17 @@ final class Dispatcher: Conductor.Actor {
 
     private let running = Mutex(Running())
     private let services: PluginServices
+    private let limits: LimitKeeper
     private let log: Logger
     private let now: @Sendable () -> Int64
     private let died: @Sendable (Problem) -> Void
 
     init(
-        services: PluginServices, log: Logger, now: @escaping @Sendable () -> Int64,
+        services: PluginServices, limits: LimitKeeper, log: Logger, now: @escaping @Sendable () -> Int64,
         died: @escaping @Sendable (Problem) -> Void
     ) {
         self.services = services
+        self.limits = limits
         self.log = log
         self.now = now
         self.died = died
@@ -86,7 +88,9 @@ final class Dispatcher: Conductor.Actor {
                 context: context(target, delivery, "write", HostLimits.writeTimeoutMs))
             services.end(key: delivery.key)
             CrashPoint.outcomeArrived.reach()
-            send(.delivered(delivery, Self.answer(result, target.worker)))
+            let answer = Self.answer(result, target.worker)
+            if case .failed(.throttled, _, _) = answer.outcome { limits.throttled(target.lane.connection) }
+            send(.delivered(delivery, answer))
         }
     }
 
@@ -146,6 +150,8 @@ final class Dispatcher: Conductor.Actor {
     // MARK: what an answer means
 
     static func answer(_ result: CallResult, _ worker: ConnectionWorker) -> Conductor.Answer {
+        // A proper outcome counts even when the call as a whole broke the contract afterwards.
+        if let outcome = result.known[0] { return answer(outcome, reached: result.reachedVendor) }
         switch result.outcome {
         case .success(.outcomes(let outcomes)):
             guard let outcome = outcomes.first else { break }

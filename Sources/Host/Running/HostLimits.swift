@@ -45,9 +45,15 @@ enum HostLimits {
     /// After so long without an answer a slow ERP has committed or never will, when the connector names no horizon.
     static let commitHorizonMs: Int64 = 120_000
     /// A sweep finds what events missed; more often only spends the vendor's quota.
-    static let sweepEveryMs: Int64 = 3_600_000
+    static let sweepEveryMs: Int64 = 6 * 3_600_000
     /// An approval can take weeks from its creation, by which sources list.
     static let lookBackMs: Int64 = 45 * 86_400_000
+    /// A burst of throttled answers halves the rate once.
+    static let throttleOnceMs: Int64 = 1_000
+    /// However often a vendor throttles, some calls must tell us when it stops.
+    static let lowestRatePercent = 5
+    /// Windows up to here are rates and go slower after a throttled answer; longer ones are allowances.
+    static let slowableWindowMs: Int64 = 3_600_000
     /// To a ready connection, TLS included; a LAN answers in milliseconds, a far cloud in a second.
     static let connectTimeoutMs: Int64 = 10_000
     /// Windows a connection file may bound although the connector's profile does not name them.

@@ -109,8 +109,8 @@ final class HostProcess: Sendable {
         let services = PluginServices(
             http: http, vault: vault, ledger: ledger, sessions: sessions, limits: limits, mask: mask, log: log,
             now: now,
-            commit: commit)
-        let dispatcher = Dispatcher(services: services, log: log, now: now) { ended.end(with: $0) }
+            commit: commit, post: { changes in conductorBox.withLock { $0 }?.send(.commit(changes) {}) })
+        let dispatcher = Dispatcher(services: services, limits: limits, log: log, now: now) { ended.end(with: $0) }
         let conductor = Conductor(ledger: ledger, sealer: sealer, actor: dispatcher, log: log, now: now)
         conductorBox.withLock { $0 = conductor }
         let streams = SourceStreams(conductor: conductor, ledger: ledger, log: log, now: now)

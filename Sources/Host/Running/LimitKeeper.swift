@@ -24,6 +24,8 @@ final class LimitKeeper: Sendable {
         var window: SlidingWindow
         /// What is left of durable parts, oldest first.
         var paid: [Debit] = []
+        /// A part is being made durable: others wait for it instead of paying for more.
+        var isPaying = false
     }
 
     /// Calls debited for a rule at a time.
@@ -38,7 +40,25 @@ final class LimitKeeper: Sendable {
         var resume: @Sendable (Bool) -> Void
     }
 
+    /// The rate after a throttled answer: halved, then ten per cent more for each quiet minute (ruling 27).
+    private struct Rate {
+        var percent = 100
+        var since: Milliseconds = 0
+
+        mutating func throttled(_ now: Milliseconds) {
+            // Sixteen refusals of one moment are one: the rate is halved once a second at most.
+            if percent < 100 && now - since < HostLimits.throttleOnceMs { return }
+            percent = max(percent(at: now) / 2, HostLimits.lowestRatePercent)
+            since = now
+        }
+
+        func percent(at now: Milliseconds) -> Int {
+            min(percent + Int(max(now - since, 0) / 60_000) * 10, 100)
+        }
+    }
+
     private struct Site {
+        var rate = Rate()
         var rules: [LimitRule] = []
         var windows: [Window] = []
         var atOnce: Int?
@@ -155,7 +175,10 @@ final class LimitKeeper: Sendable {
             var wait: Milliseconds = 0
             var due: [Debit] = []
             for index in spending where site.windows[index].paid.isEmpty {
-                wait = max(wait, site.windows[index].window.wait(at))
+                if site.windows[index].isPaying { return .wait(1) }
+                let isRate = (site.windows[index].rule.window ?? 0) < HostLimits.slowableWindowMs
+                let percent = isRate ? site.rate.percent(at: at) : 100
+                wait = max(wait, site.windows[index].window.wait(at, percent: percent))
                 let rule = site.windows[index].rule
                 if wait == 0 && Self.isDurable(rule) {
                     let room = rule.max - site.windows[index].window.spent(at)
@@ -169,6 +192,7 @@ final class LimitKeeper: Sendable {
                 for debit in due {
                     guard let index = spending.first(where: { site.windows[$0].rule == debit.rule }) else { continue }
                     site.windows[index].window.count(debit.calls, at: at)
+                    site.windows[index].isPaying = true
                 }
                 return .pay(due)
             }
@@ -190,10 +214,12 @@ final class LimitKeeper: Sendable {
         let stale = window.paid.filter { !window.window.covers($0.at, at) }
         if stale.isEmpty { return [] }
         window.paid.removeAll { !window.window.covers($0.at, at) }
-        return stale.compactMap { debit in
+        let moving = stale.compactMap { debit in
             let moved = window.window.move(debit.calls, from: debit.at, to: at)
             return moved == 0 ? nil : Debit(rule: debit.rule, at: debit.at, calls: moved)
         }
+        if !moving.isEmpty { window.isPaying = true }
+        return moving
     }
 
     /// The debit is durable: its calls may be made.
@@ -203,7 +229,14 @@ final class LimitKeeper: Sendable {
                 return
             }
             state.sites[connection]?.windows[index].paid.append(debit)
+            state.sites[connection]?.windows[index].isPaying = false
         }
+    }
+
+    /// The vendor throttled us below its own figure: go slower for a while.
+    func throttled(_ connection: String) {
+        let at = now()
+        state.withLock { $0.sites[connection]?.rate.throttled(at) }
     }
 
     /// The call is over: its place is free.
@@ -266,7 +299,7 @@ final class LimitKeeper: Sendable {
         let at = now()
         return state.withLock { state in
             guard var site = state.sites[connection] else { return [] }
-            return site.windows.indices.map { index in
+            return site.windows.indices.filter { Self.isDurable(site.windows[$0].rule) }.map { index in
                 let rule = site.windows[index].rule
                 let spent =
                     site.windows[index].window.spent(at)

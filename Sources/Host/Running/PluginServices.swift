@@ -30,6 +30,10 @@ final class PluginServices: WorkerServices {
     private let limits: LimitKeeper
     private let mask: SecretMask
     private let commit: @Sendable ([Change]) async -> Void
+    /// Makes changes durable without being waited for.
+    private let post: @Sendable ([Change]) -> Void
+    /// Secret uses of this minute that the audit has already.
+    private let audited = Mutex<(minute: Int64, uses: Set<String>)>((0, []))
     private let log: Logger
     private let now: @Sendable () -> Int64
     private let sites = Mutex<[String: Site]>([:])
@@ -39,7 +43,8 @@ final class PluginServices: WorkerServices {
     init(
         http: HTTPClient, vault: CurrentVault, ledger: Ledger, sessions: SessionStore, limits: LimitKeeper,
         mask: SecretMask,
-        log: Logger, now: @escaping @Sendable () -> Int64, commit: @escaping @Sendable ([Change]) async -> Void
+        log: Logger, now: @escaping @Sendable () -> Int64, commit: @escaping @Sendable ([Change]) async -> Void,
+        post: @escaping @Sendable ([Change]) -> Void
     ) {
         self.http = http
         self.vault = vault
@@ -50,6 +55,7 @@ final class PluginServices: WorkerServices {
         self.log = log
         self.now = now
         self.commit = commit
+        self.post = post
     }
 
     func set(_ connection: String, _ site: Site?) { sites.withLock { $0[connection] = site } }
@@ -80,7 +86,7 @@ final class PluginServices: WorkerServices {
         }
         switch request {
         case .http(let request): return await send(request, call, site)
-        case .crypto(let request): return crypto(request, site)
+        case .crypto(let request): return crypto(request, call, site)
         case .secretExists(let name):
             return .number(site.secrets[name].map { vault.current.contains($0) } == true ? 1 : 0)
         case .secretReveal:
@@ -90,8 +96,10 @@ final class PluginServices: WorkerServices {
             guard let entry = site.secrets[name] else {
                 return .refused(.denied, "the connection names no such secret")
             }
-            do throws(Problem) {
-                _ = try vault.current.put(name: entry, value: SecretBytes(copying: value))
+            do {
+                try await Blocking.run { [vault] in
+                    _ = try vault.current.put(name: entry, value: SecretBytes(copying: value))
+                }
                 await commit([
                     .audit(
                         actor: "host", action: "secret.replace",
@@ -166,7 +174,9 @@ final class PluginServices: WorkerServices {
             connectTimeoutMilliseconds: site.connectTimeoutMs,
             maxReplyBytes: Int(min(request.maxReplyBytes ?? HostLimits.replyBytes, HostLimits.maxReplyBytes)),
             http11: request.http11 || site.http11, repeatable: request.effect != .write, cookies: jar)
-        let source: SecretSource = { [self] (expression, lend) throws(Problem) in try secret(expression, site, lend) }
+        let source: SecretSource = { [self] (expression, lend) throws(Problem) in
+            try secret(expression, call, site, lend)
+        }
         if request.effect == .write { CrashPoint.beforeWriteSent.reach() }
         let answer = await http.send(outgoing, through: site.egress, secrets: source)
         if request.effect == .write { CrashPoint.writeAnswered.reach() }
@@ -197,18 +207,39 @@ final class PluginServices: WorkerServices {
 
     /// Evaluates a secret expression of the connection and lends the result.
     private func secret(
-        _ expression: String, _ site: Site, _ lend: (UnsafeRawBufferPointer) -> Void
+        _ expression: String, _ call: CallIdentity, _ site: Site, _ lend: (UnsafeRawBufferPointer) -> Void
     ) throws(Problem) {
         let value = try SecretExpression(expression).evaluate { (name) throws(Problem) -> SecretBytes in
-            guard let entry = site.secrets[name] else { throw Problem.secretNotNamed(name) }
-            return try vault.current.read(name: entry)
+            try read(name, call, site)
         }
         value.withBytes(lend)
     }
 
+    /// A secret of the connection, and its line in the audit: one per version, worker generation and minute (ruling 21).
+    private func read(_ name: String, _ call: CallIdentity, _ site: Site) throws(Problem) -> SecretBytes {
+        guard let entry = site.secrets[name] else { throw Problem.secretNotNamed(name) }
+        let vault = vault.current
+        let value = try vault.read(name: entry)
+        let at = now()
+        let version = vault.version(of: entry) ?? 0
+        let use = "\(call.connection) \(entry)@\(version) \(call.generation)"
+        let isNews = audited.withLock { audited in
+            if audited.minute != at / 60_000 { audited = (at / 60_000, []) }
+            return audited.uses.insert(use).inserted
+        }
+        if isNews {
+            let detail: JSON = [
+                "connection": .string(call.connection), "secret": .string(entry), "version": .int(Int(version)),
+                "generation": .int(Int(call.generation)), "for": .string(call.kind.rawValue),
+            ]
+            post([.audit(actor: "host", action: "secret.use", detail: detail.text, at: at)])
+        }
+        return value
+    }
+
     // MARK: crypto
 
-    private func crypto(_ request: ServiceRequest.Crypto, _ site: Site) -> ServiceReply {
+    private func crypto(_ request: ServiceRequest.Crypto, _ call: CallIdentity, _ site: Site) -> ServiceReply {
         func segment(_ segment: ServiceRequest.Segment) -> CryptoRequest.Segment {
             switch segment {
             case .literal(let bytes): .literal(bytes)
@@ -226,8 +257,7 @@ final class PluginServices: WorkerServices {
                     additional: request.additional,
                     sortSegments: request.sortSegments, noPadding: request.noPadding)
             ) { (name) throws(Problem) -> SecretBytes in
-                guard let entry = site.secrets[name] else { throw Problem.secretNotNamed(name) }
-                return try vault.current.read(name: entry)
+                try read(name, call, site)
             }
             return request.operation == .verify ? .done : .bytes(result)
         } catch {

@@ -110,6 +110,7 @@ extension HostProcess: HostControl {
                 "name": .string(flow.file.name), "title": .string(flow.file.title),
                 "state": .string(pauses.flows[flow.id] == true ? "paused" : "active"), "counts": .object(five),
             ]
+            if let last = count?.lastDone { entry["last_done"] = time(last) }
             if let back {
                 var counts: JSONObject = ["read": .int(back.read)]
                 for state in FiveStates.allCases { counts[state.rawValue] = .int(back.counts[state] ?? 0) }
@@ -211,6 +212,7 @@ extension HostProcess: HostControl {
         let name = try text(arguments, "name", "connection.check")
         guard let connection = plan.connections[name] else { throw .noConnection(name) }
         sessions.forgetRefusals(connector: connection.file.connector)
+        await worker(name)?.resume()
         let report = try await probe(name)
         var checks: [JSON] = []
         var works = true
@@ -457,12 +459,13 @@ struct RevisionChange: Sendable {
     let json: JSON
 
     static func rollback(_ store: RevisionStore, to wanted: Int?) throws(Problem) -> RevisionChange {
-        guard let running = try store.active() else { throw .noActiveRevision() }
+        // A damaged active revision is what a rollback is for: it must not stand in its way.
+        let running = try? store.active()
         let previous = try store.previous()
         guard let target = wanted ?? previous else { throw .noEarlierRevision() }
         let earlier = try store.load(target)
         let changes = Difference.between(
-            running.draft, earlier.draft, oldConnectors: running.manifest.connectors,
+            running?.draft, earlier.draft, oldConnectors: running?.manifest.connectors ?? [],
             newConnectors: earlier.manifest.connectors)
         return RevisionChange(
             target: target, json: ["to": .int(target), "changes": .array(changes.map(\.json))])

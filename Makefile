@@ -1,0 +1,86 @@
+# Everything a person or CI runs. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Where SwiftPM builds. CONFIG is debug or release.
+SCRATCH ?= .build
+CONFIG ?= debug
+BIN := $(abspath $(SCRATCH))/$(CONFIG)
+SWIFT := swift
+SWIFTPM := --scratch-path $(SCRATCH)
+VENV := .venv
+
+# Our own code; folders that are not there yet are left out.
+FORMATTED := $(wildcard Sources Plugins Simulators Tests Examples Benchmarks Fuzz) Package.swift
+C_FLAGS := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror
+C_INCLUDES := -ISources/PluginABI/include -ISources/Worker/include -ISources/VaultMemory/include
+C_CHECKED = $(shell find $(wildcard Sources Plugins Examples Tests/WorkersTests/Fixtures) -name '*.c')
+WORKER_SOURCES := $(wildcard Sources/Worker/*.c)
+WORKER_HEADERS := $(wildcard Sources/Worker/*.h Sources/Worker/include/*.h Sources/PluginABI/include/*.h)
+
+# Tests find the worker and the programs by these. What `check` leaves out: real programs end to end, the vendors' own
+# clients, and tests that wait long by their nature.
+export DATONG_WORKER := $(BIN)/datong-worker
+export DATONG_BIN := $(BIN)
+SLOW := EndToEnd|ClientTests|LongRun
+TEST := $(SWIFT) test $(SWIFTPM) --skip-build --disable-xctest
+
+.PHONY: help setup venv build release tests worker check lint test full demo bench format clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: ## system packages, only those that are missing
+	@Scripts/setup.sh
+
+venv: $(VENV)/installed ## .venv with the vendors' own clients, for tests
+
+$(VENV)/installed: Tests/SimulatorTests/Clients/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+build: setup ## datong, the connectors, the worker and the simulators, in $(SCRATCH)/$(CONFIG)
+	@$(SWIFT) build $(SWIFTPM) -c $(CONFIG)
+	@$(MAKE) worker
+
+release: ## the same, optimised
+	@$(MAKE) build CONFIG=release
+
+# The same and the tests; debug, because tests look inside the modules.
+tests: setup
+	@$(SWIFT) build $(SWIFTPM) --build-tests
+	@$(MAKE) worker CONFIG=debug
+
+worker: $(BIN)/datong-worker
+
+$(BIN)/datong-worker: $(WORKER_SOURCES) $(WORKER_HEADERS)
+	@mkdir -p $(BIN)
+	cc -O2 $(C_FLAGS) $(C_INCLUDES) $(WORKER_SOURCES) -ldl -lpthread -o $@
+
+lint: ## format and C warnings
+	@$(SWIFT) format lint --strict --parallel --recursive $(FORMATTED)
+	@for file in $(C_CHECKED); do cc -fsyntax-only $(C_FLAGS) $(C_INCLUDES) "$$file"; done
+
+check: lint tests ## the fast tests: unit, engine, tidy (at most 10 minutes)
+	@$(TEST) --skip '$(SLOW)'
+
+test: setup venv lint tests ## everything a fresh machine needs, then all tests (at most 40 minutes); what CI runs
+	@$(TEST)
+
+full: ## all tests, with 200 random kills in place of 30
+	@DATONG_FULL=1 $(MAKE) test
+
+demo: build ## 200 approvals, a kill -9 in the middle, 175 vouchers, each once
+	@python3 Scripts/demo.py --bin $(BIN)
+
+bench: ## measurements
+	@if [ -x Benchmarks/run ]; then exec Benchmarks/run; else echo "Benchmarks/run is not here" >&2; exit 1; fi
+
+format: ## formats our own code
+	@$(SWIFT) format --in-place --parallel --recursive $(FORMATTED)
+
+clean: ## removes what was built
+	rm -rf $(SCRATCH) $(VENV)

@@ -1,0 +1,330 @@
+import Foundation
+import Glibc
+import Testing
+import Values
+
+@testable import Host
+
+/// The real programs between the two simulators. One after another: each of them is several busy processes.
+@Suite("End to end: each approval is one voucher, whatever happens", .serialized)
+struct EndToEndTests {
+    // MARK: what an operator does wrong
+
+    @Test("A workspace that cannot run says why with one code")
+    func refusals() async throws {
+        try await Rig.with { rig in
+            func refused(_ words: [String], _ status: Int32, _ code: String, _ what: Comment) async throws {
+                let ran = try await rig.datong(words)
+                #expect(ran.status == .exit(status), "\(what): \(ran.err)\(ran.out)")
+                let text = ran.err + ran.out
+                #expect(text.contains(code), "\(what): \(text)")
+                #expect(text.split(separator: "\n").count { $0.contains("E-") } == 1, "\(what): \(text)")
+            }
+
+            try rig.startHost()
+            try await rig.hostRuns()
+            try await refused(["run"], 5, "E-HOST-004", "a second host")
+            try await rig.stopHost()
+
+            // An unknown word in a file is never ignored.
+            try rig.append("flows/\(Rig.flow).yaml", "retries: 5\n")
+            try await refused(["apply", "--yes"], 1, "E-CONF-", "an unknown key")
+            try rig.edit("flows/\(Rig.flow).yaml", "retries: 5\n", "")
+
+            // Libraries that are no connector of this host.
+            try FileManager.default.createDirectory(
+                atPath: rig.workspace + "/connectors", withIntermediateDirectories: true)
+            let library = rig.workspace + "/connectors/libother.so"
+            try rig.edit("connections/kingdee.yaml", "connector: kingdee", "connector: other")
+            try Data("this is no library".utf8).write(to: URL(filePath: library))
+            try await refused(["apply", "--yes"], 1, "E-WORKER-003", "a library that is none")
+            let compiled = try Child(
+                "/usr/bin/cc",
+                [
+                    "-std=c11", "-D_GNU_SOURCE", "-shared", "-fPIC", "-fvisibility=hidden",
+                    "-DSYMBOL=datong_plugin_v1", "-I\(Programs.root)/Sources/PluginABI/include",
+                    "\(Programs.root)/Tests/WorkersTests/Fixtures/entry.c", "-o", library,
+                ], output: rig.folder + "/cc.out", errors: rig.folder + "/cc.err")
+            #expect(await compiled.end(within: Rig.patience) == .exit(0))
+            try await refused(["apply", "--yes"], 1, "E-WORKER-008", "a connector of another epoch")
+            try rig.edit("connections/kingdee.yaml", "connector: other", "connector: kingdee")
+
+            // One flipped bit in the vault.
+            let vault = URL(filePath: rig.workspace + "/vault.datong")
+            let whole = try Data(contentsOf: vault)
+            var broken = whole
+            broken[broken.count / 2] ^= 1
+            try broken.write(to: vault)
+            try await refused(["run"], 1, "E-VAULT-", "a broken vault")
+            try whole.write(to: vault)
+            try rig.startHost()
+            try await rig.hostRuns()
+        }
+    }
+
+    // MARK: nothing goes wrong
+
+    @Test("30 approvals: 26 vouchers, 3 skipped, 1 held until its code is there", arguments: ["save", "audit"])
+    func happyPath(finish: String) async throws {
+        try await Rig.with(Rig.Setting(finish: finish)) { rig in
+            try rig.startHost()
+            try await rig.hostRuns()
+            try await rig.file(30, rejected: 3, missing: 1)
+            try await rig.drain()
+            try await rig.expectExact("nothing went wrong")
+            let comments = try await rig.simulator("dingtalk", "/_sim/books")["comments"]?.int
+            #expect(comments == 26)
+            let held = try await rig.ask("ledger.list", ["state": "held", "limit": 10])["items"]?.array ?? []
+            #expect(held.map { $0["cause"]?["code"]?.string } == ["E-MAP-001"])
+            #expect(held.first?["cause"]?["en"]?.string?.contains("expense-accounts.csv") == true)
+            try await rig.stopHost()
+
+            // Stopped and started again: nothing is done twice.
+            try rig.startHost()
+            try await rig.hostRuns()
+            try await rig.drain()
+            try await rig.expectExact("after a restart")
+
+            try rig.append("tables/expense-accounts.csv", "无人机租赁费,6602.06,管理费用_其他\n")
+            try await rig.succeed(["apply", "--yes"])
+            try await rig.succeed(["ledger", "retry", "--flow", Rig.flow])
+            try await rig.until("the held one is a voucher") {
+                try await rig.simulator("kingdee", "/_sim/totals")["count"]?.int == 27
+            }
+            try await rig.until("its comment is written") {
+                try await rig.simulator("dingtalk", "/_sim/books")["comments"]?.int == 27
+            }
+            let (flow, _) = try await rig.counts()
+            #expect(flow["done"]?.int == 27)
+            #expect(flow["held"]?.int == 0)
+        }
+    }
+
+    // MARK: kill -9
+
+    @Test("kill -9 of the host at every named point of the code")
+    func crashPoints() async throws {
+        try await Rig.with(Rig.Setting(finish: "audit")) { rig in
+            let times = Programs.isFull ? [1, 2, 5] : [1]
+            for (point, time) in CrashPoint.allCases.flatMap({ point in times.map { (point, $0) } }) {
+                let isApply = point == .revisionFrozen
+                if isApply && time > 1 { continue }
+                let name = time == 1 ? point.rawValue : "\(point.rawValue):\(time)"
+                // A look-up follows only where an answer is missing.
+                if point == .findAnswered {
+                    try await rig.fault("kingdee", "save", "loseAnswerAfterCommit", ["times": .int(time)])
+                }
+                try rig.startHost(crashAt: name)
+                if isApply {
+                    try await rig.hostRuns()
+                    let before = try await rig.ask("status")["revision"]?.int ?? 0
+                    try rig.append("tables/expense-accounts.csv", "印刷费,6602.06,管理费用_其他\n")
+                    let ran = try await rig.datong(["apply", "--yes"])
+                    #expect(ran.status != .exit(0), "apply cannot have an answer of a host that died")
+                    #expect(await rig.hostEnds(within: Rig.patience) == .signal(SIGKILL), "\(name) was not reached")
+                    try rig.startHost()
+                    try await rig.hostRuns()
+                    // What was frozen is what runs.
+                    #expect(try await rig.ask("status")["revision"]?.int == before + 1)
+                } else {
+                    try await rig.file(6, rejected: 1, every: 20)
+                    #expect(await rig.hostEnds(within: Rig.patience) == .signal(SIGKILL), "\(name) was not reached")
+                    _ = try await rig.faultsStruck("kingdee")
+                    try rig.startHost()
+                    try await rig.hostRuns()
+                }
+                try await rig.drain()
+                try await rig.expectExact("killed at \(name)")
+                try await rig.stopHost()
+                print("crash point \(name): hit")
+            }
+        }
+    }
+
+    @Test("kill -9 of the host at random moments", arguments: ["save", "audit"])
+    func randomKills(finish: String) async throws {
+        let seed =
+            ProcessInfo.processInfo.environment["DATONG_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0...99_999)
+        let kills = Programs.isFull ? 100 : 15
+        print("random kills, \(finish): \(kills), DATONG_SEED=\(seed)")
+        var random = SmallRandom(seed: seed)
+        try await Rig.with(Rig.Setting(finish: finish, simulators: ["kingdee.work_ms=20"])) { rig in
+            var deaths = 0
+            for _ in 0..<kills {
+                try rig.startHost()
+                try await rig.file(4, rejected: Int.random(in: 0...1, using: &random), every: 40)
+                let wait = Int.random(in: 100...2_500, using: &random)
+                if let end = await rig.hostEnds(within: wait) {
+                    Issue.record("seed \(seed): the host ended by itself: \(end)")
+                    return
+                }
+                await rig.killHost()
+                deaths += 1
+            }
+            #expect(deaths == kills)
+            try rig.startHost()
+            try await rig.hostRuns()
+            try await rig.drain()
+            try await rig.expectExact("seed \(seed)")
+            let doctor = try await rig.ask("doctor")["checks"]?.array ?? []
+            #expect(!doctor.contains { $0["state"]?.string == "failed" }, "seed \(seed): \(JSON.array(doctor).text)")
+        }
+    }
+
+    @Test("kill -9 of workers at random moments costs nothing but time")
+    func workerKills() async throws {
+        let seed = UInt64.random(in: 0...99_999)
+        print("worker kills: seed \(seed)")
+        var random = SmallRandom(seed: seed)
+        try await Rig.with(Rig.Setting(finish: "audit", simulators: ["kingdee.work_ms=20"])) { rig in
+            try rig.startHost()
+            try await rig.hostRuns()
+            try await rig.file(60, rejected: 4, every: 100)
+            // Four of each: one more within a minute pauses the connection, which is another test.
+            var left = ["DingTalk": 4, "Kingdee": 4]
+            try await rig.until("the workers were killed") {
+                try await Task.sleep(for: .milliseconds(Int.random(in: 200...900, using: &random)))
+                let workers = (rig.host?.workers ?? []).filter { left[$0.library, default: 0] > 0 }
+                if let victim = workers.randomElement(using: &random) {
+                    kill(victim.pid, SIGKILL)
+                    left[victim.library, default: 0] -= 1
+                }
+                return left.values.allSatisfy { $0 == 0 }
+            }
+            try await rig.drain()
+            try await rig.expectExact("seed \(seed)")
+        }
+    }
+
+    @Test("A connector that keeps crashing disturbs no other connection, and comes back when it is checked")
+    func crashLoop() async throws {
+        try await Rig.with { rig in
+            try rig.startHost()
+            try await rig.hostRuns()
+            var killed = 0
+            let killing = { (rig: Rig) in
+                for worker in rig.host?.workers ?? [] where worker.library == "Kingdee" {
+                    kill(worker.pid, SIGKILL)
+                    killed += 1
+                }
+            }
+            try await rig.file(20, rejected: 2, every: 50)
+            try await rig.until("everything is read while the other connector dies and dies") {
+                killing(rig)
+                return try await rig.counts().flow["read"]?.int == 20
+            }
+            try await rig.until("five crashes in a minute pause the connector") {
+                killing(rig)
+                return killed >= 5
+            }
+            let status = try await rig.ask("status")["connections"]?.array ?? []
+            #expect(status.first { $0["name"]?.string == "dingtalk" }?["state"]?.string == "ready")
+            try await rig.until("a check brings it back") {
+                (try? await rig.ask("connection.check", ["name": "kingdee"]))?["ok"]?.bool == true
+            }
+            try await rig.drain()
+            try await rig.expectExact("after the crashes")
+        }
+    }
+
+    // MARK: what vendors do
+
+    private struct Misfortune {
+        var vendor: String
+        var match: String
+        var kind: String
+        var more: JSONObject
+        var struck: Int64 = 1
+        /// Somebody must say that the connection is well again.
+        var needsCheck = false
+
+        init(
+            _ vendor: String, _ match: String, _ kind: String, _ more: JSONObject = ["times": 1],
+            needsCheck: Bool = false
+        ) {
+            self.vendor = vendor
+            self.match = match
+            self.kind = kind
+            self.more = more
+            self.needsCheck = needsCheck
+        }
+    }
+
+    private static let misfortunes = [
+        Misfortune("kingdee", "save", "loseAnswerAfterCommit", ["times": 2]),
+        Misfortune("kingdee", "save", "commitLate", ["ms": 1_200, "times": 2]),
+        Misfortune("kingdee", "save", "cutBody"),
+        Misfortune("kingdee", "save", "hugeBody"),
+        Misfortune("kingdee", "save", "http500", ["times": 2]),
+        Misfortune("kingdee", "save", "htmlPage", ["times": 2]),
+        Misfortune("kingdee", "save", "hang"),
+        Misfortune("kingdee", "save", "hangAfterCommit"),
+        Misfortune("kingdee", "save", "hangCommitLate:4000"),
+        Misfortune("kingdee", "save", "http500AfterCommit"),
+        Misfortune("kingdee", "save", "htmlAfterCommit"),
+        Misfortune("kingdee", "save", "responseErrorAfterCommit"),
+        Misfortune("kingdee", "save", "databaseAfterCommit"),
+        Misfortune("kingdee", "save", "database"),
+        Misfortune("kingdee", "save", "networkControl"),
+        Misfortune("kingdee", "save", "exception"),
+        Misfortune("kingdee", "*", "expireTokens"),
+        Misfortune("kingdee", "*", "sessionLost"),
+        Misfortune("kingdee", "executebillquery", "http500", ["times": 3]),
+        Misfortune("kingdee", "save", "rateLimit", needsCheck: true),
+        Misfortune("dingtalk", "approval.detail", "rateLimit", ["times": 2]),
+        Misfortune("dingtalk", "approval.detail", "http500", ["times": 2]),
+        Misfortune("dingtalk", "approval.detail", "htmlPage", ["times": 2]),
+        Misfortune("dingtalk", "approval.detail", "hang"),
+        Misfortune("dingtalk", "approval.detail", "cutBody"),
+        Misfortune("dingtalk", "approval.detail", "expireTokens"),
+        Misfortune("dingtalk", "approval.comment", "http500"),
+        Misfortune("dingtalk", "approval.comment", "expireTokens"),
+    ]
+
+    @Test("Lost, late, broken, refused and missing answers leave the books exact")
+    func misfortunes() async throws {
+        try await Rig.with(Rig.Setting(horizon: "5s")) { rig in
+            try rig.startHost()
+            try await rig.hostRuns()
+            for misfortune in Self.misfortunes {
+                let name = "\(misfortune.vendor) \(misfortune.match) \(misfortune.kind)"
+                try await rig.fault(misfortune.vendor, misfortune.match, misfortune.kind, misfortune.more)
+                try await rig.file(3)
+                if misfortune.needsCheck {
+                    try await rig.until("\(name): the connection stands still") {
+                        let connections = try await rig.ask("status")["connections"]?.array ?? []
+                        return connections.contains {
+                            $0["name"]?.string == misfortune.vendor && $0["state"]?.string == "paused"
+                        }
+                    }
+                    #expect(try await rig.ask("connection.check", ["name": .string(misfortune.vendor)])["ok"] == true)
+                }
+                do {
+                    try await rig.drain()
+                } catch {
+                    throw Rig.Trouble("\(name): \(error)")
+                }
+                #expect(try await rig.faultsStruck(misfortune.vendor) >= 1, "\(name) did not strike")
+                try await rig.expectExact(name)
+            }
+        }
+    }
+
+    @Test("The event stream is cut, silent and doubled: nothing is missed, nothing comes twice")
+    func streamTrouble() async throws {
+        try await Rig.with { rig in
+            try rig.startHost()
+            try await rig.hostRuns()
+            _ = try await rig.simulator("dingtalk", "/_sim/stream/duplicate", ["count": 5])
+            try await rig.file(5)
+            try await rig.drain()
+            _ = try await rig.simulator("dingtalk", "/_sim/stream/drop", [:])
+            try await rig.file(5)
+            try await rig.drain()
+            _ = try await rig.simulator("dingtalk", "/_sim/stream/disconnect", [:])
+            try await rig.file(5, rejected: 1, every: 50)
+            try await rig.drain()
+            try await rig.expectExact("after the stream's troubles")
+        }
+    }
+}

@@ -227,23 +227,34 @@ struct RunningLockTests {
     func second() throws {
         let folder = TemporaryFolder()
         let path = folder.path + "/run.lock"
-        let first = try RunLock(path)
+        let first = try RunLock(path, role: .host)
         do {
-            _ = try RunLock(path)
+            _ = try RunLock(path, role: .host)
             Issue.record("two owners")
         } catch {
             #expect(error.code == "E-HOST-004")
             #expect(error.what.en.contains("\(getpid())"))
         }
         first.release()
-        let third = try RunLock(path)
+        let third = try RunLock(path, role: .host)
         third.release()
+    }
+
+    @Test("a command's short hold is waited for")
+    func commandHold() async throws {
+        let folder = TemporaryFolder()
+        let path = folder.path + "/run.lock"
+        let command = try RunLock(path, role: .command)
+        async let host = Blocking.run { try RunLock(path, role: .host) }
+        try await Task.sleep(for: .milliseconds(50))
+        command.release()
+        try await host.release()
     }
 
     @Test("a lock file that cannot be made: E-HOST-005")
     func unwritable() {
         do {
-            _ = try RunLock("/nowhere/run.lock")
+            _ = try RunLock("/nowhere/run.lock", role: .host)
             Issue.record("a lock out of nothing")
         } catch {
             #expect(error.code == "E-HOST-005")
@@ -255,8 +266,8 @@ struct RunningLockTests {
         let folder = TemporaryFolder()
         let path = folder.path + "/run.lock"
         try FileStore.replace(path, Array("99999999999999\n".utf8))
-        let lock = try RunLock(path)
+        let lock = try RunLock(path, role: .host)
         defer { lock.release() }
-        #expect(String(decoding: try FileStore.read(path, limit: 100), as: UTF8.self) == "\(getpid())\n")
+        #expect(String(decoding: try FileStore.read(path, limit: 100), as: UTF8.self) == "host pid \(getpid())\n")
     }
 }

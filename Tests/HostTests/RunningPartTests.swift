@@ -102,29 +102,30 @@ struct RunningPartTests {
         host.round(host.received(Self.claim([("差旅费", "1.00"), ("差旅费", "2.00")])))
         host.round(host.received(Self.claim([("差旅费", "1.00"), ("差旅费", "2.00")], action: "revoke")))
         #expect(try sent(host) == [])
-        #expect(
-            try host.states() == [
-                .skipped(.superseded), .skipped(.superseded), .skipped(.mapping), .skipped(.mapping),
-            ])
+        #expect(Set(try host.states().map(\.seen)) == [.skipped])
     }
 
-    @Test("a form that cannot be mapped holds every part of the one before")
+    @Test("a form that cannot be mapped holds the document, and once it can be, all its parts go")
     func unmappable() throws {
         let host = try paused()
         host.round(host.received(Self.claim([("差旅费", "1.00"), ("差旅费", "2.00")])))
         host.round(host.received(Self.claim([("招待费", "1.00"), ("差旅费", "2.00")])))
         #expect(try sent(host) == [])
-        #expect(try host.counts(host.flow.id)[.held] == 2)
+        let held = try #require(try host.items().first { $0.item.state == .held(.mapping) }?.id)
+        let sample = Self.sample()
+        try host.apply(
+            sample.with("tables/accounts.csv", (sample.files["tables/accounts.csv"] ?? "") + "招待费,6602.09\n"))
+        _ = host.ask(.retry([held], actor: "li"))
+        #expect(try sent(host) == ["1.00", "2.00"])
     }
 
-    @Test("a part that is in the books and in the document no more is shown to a person")
+    @Test("a document that lost a part which is in the books is shown to a person")
     func lostAfterEffect() throws {
         let host = try Rehearsal(Self.sample())
         host.round(host.received(Self.claim([("差旅费", "1.00"), ("差旅费", "2.00")])))
         #expect(try sent(host) == ["1.00", "2.00"])
         host.round(host.received(Self.claim([("差旅费", "1.00")])))
-        #expect(
-            try host.states() == [.done, .done, .held(.changedAfterEffect), .held(.changedAfterEffect)])
+        #expect(try host.states() == [.done, .done, .held(.changedAfterEffect)])
     }
 
     @Test("a revision under which the document cannot be mapped holds each part, and the next one sends each")

@@ -224,7 +224,10 @@ final class Rehearsal {
     /// Documents arrive; the acknowledgement is written into the actor's log.
     func received(_ documents: Conductor.Received..., cursor: [UInt8]? = nil) -> Conductor.Message {
         let actor = actor
-        return .received(stream: flow.stream, documents, cursor: cursor, fetched: documents.map(\.id)) {
+        return .received(
+            stream: flow.stream, documents, cursor: cursor,
+            fetched: documents.map { Conductor.Fetched(document: $0.id, at: .max) }
+        ) {
             actor.note("ack")
         }
     }
@@ -251,7 +254,7 @@ final class Rehearsal {
     }
 
     func items() throws -> [ItemView] {
-        try ledger.list(flow: nil, flows: nil, state: nil, limit: 1_000).reversed()
+        try ledger.list(flow: nil, hidingDone: [], state: nil, limit: 1_000).reversed()
     }
 
     func states() throws -> [ItemState] { try items().map(\.item.state) }

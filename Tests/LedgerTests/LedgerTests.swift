@@ -4,130 +4,80 @@ import Values
 
 @testable import Ledger
 
-@Suite("What was there before")
-struct PriorTests {
-    private func prior(_ books: Books) throws -> Prior {
-        try books.ledger.prior(flow: 1, stream: 1, document: "doc-1", ordinal: 0)
+@Suite("The parts a newer form must reckon with")
+struct LivePartTests {
+    private func parts(_ books: Books) throws -> [LivePart] {
+        try books.ledger.liveParts(flow: 1, stream: 1, document: "doc-1")
     }
 
-    @Test("nothing, and only skipped forms, are no prior")
+    @Test("nothing, and only skipped forms, are no parts")
     func none() throws {
         let books = try Books()
-        #expect(try prior(books) == .none)
-        for rule in (1...6).compactMap({ SkipRule(rawValue: $0) }) {
+        #expect(try parts(books) == [])
+        for rule in (1...7).compactMap({ SkipRule(rawValue: $0) }) {
             try books.add(Int64(rule.rawValue), state: .skipped(rule))
         }
-        #expect(try prior(books) == .none)
+        #expect(try parts(books) == [])
     }
 
-    @Test("another flow, stream, document or ordinal is another matter")
+    @Test("another flow, stream or document is another matter; every ordinal counts")
     func others() throws {
         let books = try Books()
         try books.add(1, flow: 2, state: .done)
         try books.add(2, stream: 2, state: .done)
         try books.add(3, document: "doc-2", state: .done)
-        try books.add(4, ordinal: 1, state: .done)
-        #expect(try prior(books) == .none)
-    }
-
-    @Test("never sent: it can be replaced", arguments: [ItemState.ready, .held(.mapping)])
-    func unattempted(state: ItemState) throws {
-        let books = try Books()
-        try books.add(1, state: state)
-        #expect(try prior(books) == .unattempted(1))
+        try books.add(4, ordinal: 1, key: "k4", state: .done)
+        #expect(try parts(books) == [LivePart(id: 4, ordinal: 1, isReplaceable: false, isChange: false)])
     }
 
     @Test(
-        "sent, on its way or settled: an effect",
+        "never sent or clearly refused: it can be replaced",
         arguments: [
-            ItemState.delivering(epoch: 1), .retrying(at: 1, class: .transient), .checking(Check(since: 1, nextAt: 2)),
-            .atVendor(AtVendor(reason: .waiting, since: 1, pollAt: 2)), .held(.refused(.invalidRecord)), .done,
+            (ItemState.ready, 0), (.held(.mapping), 0), (.held(.refused(.invalidRecord)), 1),
+            (.held(.refused(.schemaDrift)), 2),
         ])
-    func effect(state: ItemState) throws {
+    func replaceable(state: ItemState, attempts: Int) throws {
         let books = try Books()
-        try books.add(1, state: state, attempts: 1)
-        #expect(try prior(books) == .effect(1))
+        try books.add(1, state: state, attempts: attempts)
+        #expect(try parts(books).map(\.isReplaceable) == [true])
     }
 
-    @Test("settled by a person without ever being sent: an effect all the same")
-    func resolved() throws {
+    @Test(
+        "sent, on its way, existing or settled: an effect",
+        arguments: [
+            (ItemState.delivering(epoch: 1), 1), (.retrying(at: 1, class: .transient), 1),
+            (.checking(Check(since: 1, nextAt: 2)), 1), (.atVendor(AtVendor(reason: .waiting, since: 1, pollAt: 2)), 1),
+            (.held(.refused(.conflict)), 1), (.held(.severalFound), 1), (.held(.cannotFind), 1), (.done, 1), (.done, 0),
+        ])
+    func effect(state: ItemState, attempts: Int) throws {
         let books = try Books()
-        try books.add(1, state: .done)
-        #expect(try prior(books) == .effect(1))
+        try books.add(1, state: state, attempts: attempts)
+        #expect(try parts(books).map(\.isReplaceable) == [false])
     }
 
-    @Test("a changed form that waits for a person counts as effect: the next change must not replace it")
+    @Test("a refused document of which half stands at the target is an effect")
+    func half() throws {
+        let books = try Books()
+        try books.add(1, state: .held(.refused(.invalidRecord)), attempts: 1)
+        try books.ledger.commit([.checkpoint(1, bytes: [1])])
+        #expect(try parts(books).map(\.isReplaceable) == [false])
+    }
+
+    @Test("a changed form that waits for a person is told apart")
     func changed() throws {
         let books = try Books()
-        try books.add(1, key: "aaaa", state: .done, attempts: 1)
-        try books.add(2, state: .held(.changedAfterEffect))
-        #expect(try prior(books) == .effect(2))
-        try books.ledger.commit([.item(Books.item(2, state: .skipped(.person)), detail: nil, at: 1)])
-        #expect(try prior(books) == .effect(1))
+        try books.add(1, state: .held(.changedAfterEffect))
+        #expect(try parts(books).map(\.isChange) == [true])
     }
 
-    @Test("the newest form counts")
-    func newest() throws {
+    @Test("a key is taken while its item is not skipped")
+    func keys() throws {
         let books = try Books()
-        try books.add(1, state: .skipped(.superseded))
-        try books.add(2, state: .ready)
-        try books.add(3, state: .skipped(.filter))
-        #expect(try prior(books) == .unattempted(2))
-    }
-
-    @Test("the form received last, with its hash")
-    func newestForm() throws {
-        let books = try Books()
-        #expect(try books.ledger.newestForm(stream: 1, document: "doc-1") == nil)
-        try books.add(1, hash: [8])
-        try books.add(2, hash: [7])
-        try books.add(3, document: "doc-2", hash: [9])
-        let newest = try #require(try books.ledger.newestForm(stream: 1, document: "doc-1"))
-        #expect(newest == (2, [7]))
-        #expect(try books.ledger.newestForm(stream: 2, document: "doc-1") == nil)
-    }
-
-    @Test("which parts live, and which a form has at all")
-    func parts() throws {
-        let books = try Books()
-        try books.add(1, ordinal: 0, state: .done)
-        try books.add(2, ordinal: 2, state: .held(.mapping))
-        try books.add(3, ordinal: 1, state: .skipped(.mapping))
-        try books.add(4, flow: 2, ordinal: 5)
-        try books.add(5, document: "doc-2", ordinal: 6)
-        #expect(try books.ledger.ordinals(flow: 1, stream: 1, document: "doc-1") == [0, 2])
-        #expect(try books.ledger.ordinals(inbox: 3, flow: 1) == [1])
-        #expect(try books.ledger.ordinals(inbox: 3, flow: 2) == [])
-    }
-
-    @Test("the form a flow decided on last: a person's skip is a decision, a rule of the revision is none")
-    func decided() throws {
-        let books = try Books()
-        #expect(try books.ledger.decidedForm(flow: 1, stream: 1, document: "doc-1") == nil)
-        try books.add(1, state: .skipped(.filter))
-        try books.add(2, state: .skipped(.history))
-        try books.add(3, state: .skipped(.mapping))
-        try books.add(4, state: .skipped(.superseded))
-        #expect(try books.ledger.decidedForm(flow: 1, stream: 1, document: "doc-1") == nil)
-        for (id, state) in [
-            (5, ItemState.ready), (6, .done), (7, .held(.changedAfterEffect)), (8, .skipped(.person)),
-            (9, .skipped(.changeIgnored)),
-        ] as [(ItemID, ItemState)] {
-            try books.add(id, state: state)
-            #expect(try books.ledger.decidedForm(flow: 1, stream: 1, document: "doc-1") == id)
-        }
-        #expect(try books.ledger.decidedForm(flow: 2, stream: 1, document: "doc-1") == nil)
-        #expect(try books.ledger.decidedForm(flow: 1, stream: 2, document: "doc-1") == nil)
-    }
-
-    @Test("unseen names the documents a stream never received, in the order asked")
-    func unseen() throws {
-        let books = try Books()
-        try books.add(1, document: "b")
-        try books.add(2, document: "d", stream: 2)
-        #expect(try books.ledger.unseen(stream: 1, of: ["d", "b", "a"]) == ["d", "a"])
-        #expect(try books.ledger.unseen(stream: 2, of: ["d", "b", "a"]) == ["b", "a"])
-        #expect(try books.ledger.unseen(stream: 1, of: []) == [])
+        try books.add(1, key: "k1", state: .done)
+        #expect(try books.ledger.liveItem(key: "k1") == 1)
+        #expect(try books.ledger.liveItem(key: "k2") == nil)
+        try books.add(2, key: "k2", state: .skipped(.superseded))
+        #expect(try books.ledger.liveItem(key: "k2") == nil)
     }
 }
 
@@ -172,8 +122,8 @@ struct ReopeningTests {
             .hint(stream: 2, document: "b", known: "", at: 1), .hint(stream: 1, document: "c", known: "", at: 4),
         ])
         try books.ledger.commit([
-            .hint(stream: 1, document: "a", known: "{\"t\":1}", at: 3), .hintDone(stream: 1, document: "c"),
-            .hintDone(stream: 1, document: "never"),
+            .hint(stream: 1, document: "a", known: "{\"t\":1}", at: 3), .hintDone(stream: 1, document: "c", before: 9),
+            .hintDone(stream: 1, document: "never", before: 9),
         ])
         try books.reopen()
         let hints = try books.ledger.start().hints
@@ -270,18 +220,19 @@ struct ListTests {
     }
 
     private func list(
-        _ books: Books, flow: FlowID? = nil, flows: Set<FlowID>? = nil, state: FiveStates? = nil, limit: Int = 50
+        _ books: Books, flow: FlowID? = nil, quiet: Set<FlowID> = [], state: FiveStates? = nil, limit: Int = 50
     ) throws -> [ItemID] {
-        try books.ledger.list(flow: flow, flows: flows, state: state, limit: limit).map(\.id)
+        try books.ledger.list(flow: flow, hidingDone: quiet, state: state, limit: limit).map(\.id)
     }
 
-    @Test("newest first, by flow, by several flows, by word, and no more than asked")
+    @Test("newest first, by flow, without what quiet flows have done, by word, and no more than asked")
     func filters() throws {
         let books = try books()
         #expect(try list(books) == [6, 5, 4, 3, 2, 1])
         #expect(try list(books, flow: 2) == [5, 4, 3])
-        #expect(try list(books, flows: [1, 3]) == [6, 2, 1])
-        #expect(try list(books, flows: []) == [])
+        // A quiet flow shows only what is not done.
+        #expect(try list(books, quiet: [1]) == [6, 5, 4, 3, 2])
+        #expect(try list(books, quiet: [1], state: .done) == [])
         #expect(try list(books, state: .pending) == [6, 4])
         #expect(try list(books, state: .held) == [2])
         #expect(try list(books, state: .checking) == [3])
@@ -294,12 +245,13 @@ struct ListTests {
     @Test("one line: both documents, key, state and time")
     func line() throws {
         let books = try books()
-        let one = try books.ledger.list(flow: nil, flows: nil, state: nil, limit: 9, ids: [1])
+        let one = try books.ledger.list(flow: nil, hidingDone: [], state: nil, limit: 9, ids: [1])
         let line = try #require(one.first)
         #expect(one.count == 1)
         #expect((line.document, line.number, line.targetDocument, line.targetNumber) == ("a", "N-a", "voucher", "记-7"))
         #expect((line.key, line.at, line.flow) == ("k1", 2_001, 1))
-        #expect(try books.ledger.list(flow: nil, flows: nil, state: nil, limit: 9, ids: [2]).first?.targetNumber == nil)
+        #expect(
+            try books.ledger.list(flow: nil, hidingDone: [], state: nil, limit: 9, ids: [2]).first?.targetNumber == nil)
         #expect(try books.ledger.origin(1)?.key == "k1")
         #expect(try books.ledger.origin(99) == nil)
     }

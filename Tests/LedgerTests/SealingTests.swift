@@ -14,8 +14,8 @@ struct SealingTests {
         let bytes = Array(Self.secret.utf8)
         try books.ledger.commit(Books.receive(1, payload: bytes) + Books.receive(2, document: "doc-2", payload: bytes))
         try books.ledger.commit([
-            .mapped(1, bytes: bytes), .checkpoint(1, bytes: bytes), .token(1, bytes: bytes),
-            .mapped(2, bytes: bytes), .checkpoint(2, bytes: bytes), .token(2, bytes: bytes),
+            .mapped(1, bytes: bytes, settings: bytes), .checkpoint(1, bytes: bytes), .token(1, bytes: bytes),
+            .mapped(2, bytes: bytes, settings: bytes), .checkpoint(2, bytes: bytes), .token(2, bytes: bytes),
             .state(connection: "books", key: "page", bytes: bytes),
             .state(connection: "office", key: "page", bytes: bytes),
             .link(LinkRow(item: 1, number: "记-1", targetID: "100", readBack: bytes, at: 1)),

@@ -37,6 +37,8 @@ final class Conductor: Sendable {
         var flow: FlowID
         var key: String
         var bytes: [UInt8]
+        /// The flow's target settings the bytes were mapped for.
+        var settings: [UInt8]
         var checkpoint: [UInt8]
         var attempt: Int
         var epoch: Int64
@@ -58,6 +60,12 @@ final class Conductor: Sendable {
         var known: String
     }
 
+    /// A document that was asked for at a time: hints up to then are answered.
+    struct Fetched: Sendable, Hashable {
+        var document: String
+        var at: Milliseconds
+    }
+
     /// A document as a stream read it.
     struct Received: Sendable {
         var id: String
@@ -66,7 +74,9 @@ final class Conductor: Sendable {
 
     enum Message: Sendable {
         case plan(Plan)
-        case received(stream: Int64, [Received], cursor: [UInt8]?, fetched: [String], done: @Sendable () -> Void)
+        case received(stream: Int64, [Received], cursor: [UInt8]?, fetched: [Fetched], done: @Sendable () -> Void)
+        /// The source names it and nobody can read it; `cause` for people.
+        case unreadable(stream: Int64, Hinted, cause: String, at: Milliseconds, done: @Sendable () -> Void)
         case hints(stream: Int64, [Hinted], cursor: [UInt8]?, done: @Sendable () -> Void)
         case delivered(Delivery, Answer)
         case found(Delivery, FindAnswer, Written?, detail: String?)

@@ -131,6 +131,7 @@ final class ControlServer: Sendable {
         guard getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0,
             credentials[1] == geteuid() || credentials[1] == 0
         else { return }
+        let person = SystemUser.name(of: credentials[1])
         var lines = ControlSocket.Lines(peer)
         while let line = lines.next() {
             let done = DispatchSemaphore(value: 0)
@@ -140,7 +141,7 @@ final class ControlServer: Sendable {
                 do throws(Problem) {
                     let request = try JSON.parse(line)
                     let verb = request["verb"]?.string ?? ""
-                    result = ["ok": try await answer(verb, request["arguments"] ?? [:])]
+                    result = ["ok": try await Self.asking(person, verb, request["arguments"] ?? [:], answer)]
                 } catch {
                     result = ControlSocket.json(error)
                 }
@@ -151,6 +152,17 @@ final class ControlServer: Sendable {
             done.wait()
             if !ControlSocket.writeLine(peer, reply.withLock { $0 }) { return }
         }
+    }
+
+    /// Answers in the name of the one who asks: that is who the audit names.
+    private static func asking(
+        _ person: String, _ verb: String, _ arguments: JSON,
+        _ answer: @escaping @Sendable (String, JSON) async throws(Problem) -> JSON
+    ) async throws(Problem) -> JSON {
+        let result: Result<JSON, Problem> = await HostProcess.$person.withValue(person) {
+            do throws(Problem) { return .success(try await answer(verb, arguments)) } catch { return .failure(error) }
+        }
+        return try result.get()
     }
 
     func stop() {
@@ -170,6 +182,15 @@ struct ControlClient: HostControl {
         guard let descriptor = try? connect() else { return false }
         close(descriptor)
         return true
+    }
+
+    /// Waits a little for a host that is starting.
+    func isAliveSoon() async -> Bool {
+        for _ in 0..<HostLimits.startingHostTries {
+            if isAlive() { return true }
+            try? await Task.sleep(for: .milliseconds(HostLimits.startingHostWaitMs))
+        }
+        return false
     }
 
     private func connect() throws(Problem) -> Int32 {

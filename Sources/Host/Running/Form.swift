@@ -19,6 +19,8 @@ struct Form {
     /// Rule or cause for people, JSON text.
     var detail: String?
 
+    var isHold: Bool { if case .hold = result { true } else { false } }
+
     func disposition(key: String) -> Disposition {
         switch result {
         case .ready: .ready(orderKey: key)
@@ -45,15 +47,6 @@ struct Form {
         case .failed(let failures):
             return [Form(ordinal: 0, result: .hold, detail: Words.mappingFailed(failures))]
         }
-    }
-
-    /// What becomes of a part that these forms of its document do not have: the same as of the whole document where that
-    /// is held or skipped, else it is left out.
-    static func absent(_ ordinal: Int, from forms: [Form]) -> Form {
-        if forms.count == 1, let whole = forms.first, whole.bytes == nil {
-            return Form(ordinal: ordinal, result: whole.result, detail: whole.detail)
-        }
-        return Form(ordinal: ordinal, result: .skip(.mapping), detail: Words.partGone)
     }
 
     /// The day a document counts as of, in the offset it was written with.

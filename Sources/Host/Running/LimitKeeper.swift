@@ -176,10 +176,10 @@ final class LimitKeeper: Sendable {
             var due: [Debit] = []
             for index in spending where site.windows[index].paid.isEmpty {
                 if site.windows[index].isPaying { return .wait(1) }
-                let isRate = (site.windows[index].rule.window ?? 0) < HostLimits.slowableWindowMs
+                let rule = site.windows[index].rule
+                let isRate = (rule.window ?? 0) < HostLimits.slowableWindowMs
                 let percent = isRate ? site.rate.percent(at: at) : 100
                 wait = max(wait, site.windows[index].window.wait(at, percent: percent))
-                let rule = site.windows[index].rule
                 if wait == 0 && Self.isDurable(rule) {
                     let room = rule.max - site.windows[index].window.spent(at)
                     let part = min(max(rule.max / HostLimits.blocksPerWindow, 1), room)
@@ -214,12 +214,10 @@ final class LimitKeeper: Sendable {
         let stale = window.paid.filter { !window.window.covers($0.at, at) }
         if stale.isEmpty { return [] }
         window.paid.removeAll { !window.window.covers($0.at, at) }
-        let moving = stale.compactMap { debit in
+        return stale.compactMap { debit in
             let moved = window.window.move(debit.calls, from: debit.at, to: at)
             return moved == 0 ? nil : Debit(rule: debit.rule, at: debit.at, calls: moved)
         }
-        if !moving.isEmpty { window.isPaying = true }
-        return moving
     }
 
     /// The debit is durable: its calls may be made.
@@ -299,7 +297,7 @@ final class LimitKeeper: Sendable {
         let at = now()
         return state.withLock { state in
             guard var site = state.sites[connection] else { return [] }
-            return site.windows.indices.filter { Self.isDurable(site.windows[$0].rule) }.map { index in
+            return site.windows.indices.map { index in
                 let rule = site.windows[index].rule
                 let spent =
                     site.windows[index].window.spent(at)

@@ -263,6 +263,20 @@ struct RunningConductorTests {
         #expect(String(decoding: try host.delivery.bytes, as: UTF8.self).contains("1.00"))
     }
 
+    @Test("a page that brings a new document twice, with a known one in between, brings its second form as a change")
+    func twiceInAPage() throws {
+        let host = try Rehearsal()
+        _ = host.ask(.pauseFlow(host.flow.id, true, why: "", actor: "li"))
+        host.round(host.received(Rehearsal.claim("b")))
+        host.round(
+            host.received(
+                Rehearsal.claim("a", amount: "1.00"), Rehearsal.claim("b", amount: "7.00"),
+                Rehearsal.claim("a", amount: "2.00")))
+        let forms = try host.items().filter { $0.document == "a" }
+        #expect(forms.map(\.item.state) == [.skipped(.superseded), .ready])
+        #expect(Set(forms.compactMap(\.key)).count == 1)
+    }
+
     @Test("a newer form replaces one that was never sent, under the same key")
     func superseded() throws {
         let host = try Rehearsal()

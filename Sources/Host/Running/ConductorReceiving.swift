@@ -13,9 +13,10 @@ extension ConductorLoop {
     mutating func receive(_ documents: [Conductor.Received], _ streamID: Int64) {
         guard let stream = plan.streams[streamID], !documents.isEmpty else { return }
         do throws(Problem) {
-            let new = Set(try ledger.unseen(stream: streamID, of: documents.map(\.id)))
+            var new = Set(try ledger.unseen(stream: streamID, of: documents.map(\.id)))
             for document in documents where !failed {
-                try receive(document, stream, isNew: new.contains(document.id))
+                // A page that brings a document twice brings it once as new.
+                try receive(document, stream, isNew: new.remove(document.id) != nil)
             }
         } catch {
             // What is known cannot even be looked up: the documents stay at the source, the cursor does not move.

@@ -227,9 +227,11 @@ struct ConductorLoop {
     private mutating func receive(_ documents: [Conductor.Received], _ streamID: Int64) {
         guard let stream = plan.streams[streamID], !documents.isEmpty else { return }
         do throws(Problem) {
-            let new = Set(try ledger.unseen(stream: streamID, of: documents.map(\.id)))
+            // What is written in this round the ledger cannot know yet, nor that a page may name a document twice.
+            var new = Set(try ledger.unseen(stream: streamID, of: documents.map(\.id)))
+            new = new.filter { !fresh.contains("\(streamID) \($0)") }
             for document in documents where !failed {
-                try receive(document, stream, isNew: new.contains(document.id))
+                try receive(document, stream, isNew: new.remove(document.id) != nil)
             }
         } catch {
             // What is known cannot even be looked up: the documents stay at the source, the cursor does not move.
@@ -244,10 +246,8 @@ struct ConductorLoop {
         let flows = stream.flows.compactMap { plan.flows[$0] }.filter { $0.concerns(received.content) }
         if flows.isEmpty { return }
         let place = "\(stream.id) \(received.id)"
-        let isFresh = fresh.contains(place)
-        if isFresh { flush() }
+        if fresh.contains(place) { flush() }
         if failed { return }
-        let isNew = isNew && !isFresh
 
         var read: [UInt8] = []
         for flow in flows {

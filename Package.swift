@@ -109,6 +109,10 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Simulators/Command", swiftSettings: strict),
 
+        // Times the plugin boundary for `make bench`.
+        .executableTarget(
+            name: "datong-bench-boundary", dependencies: ["Workers"], path: "Benchmarks/Boundary", swiftSettings: strict),
+
         // Tests mirror modules.
         .testTarget(name: "ValuesTests", dependencies: ["Values"], swiftSettings: strict),
         .testTarget(name: "PluginKitTests", dependencies: ["PluginKit", "PluginKitTesting", "Values"], swiftSettings: strict),

@@ -13,7 +13,7 @@ SWIFTPM := --scratch-path $(SCRATCH)
 VENV := .venv
 
 # Our own code; folders that are not there yet are left out.
-FORMATTED := $(wildcard Sources Plugins Simulators Tests Examples Benchmarks Fuzz) Package.swift
+FORMATTED := $(wildcard Sources Plugins Simulators Tests Examples Benchmarks Fuzz)
 C_FLAGS := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror
 C_INCLUDES := -ISources/PluginABI/include -ISources/Worker/include -ISources/VaultMemory/include
 C_CHECKED = $(shell find $(wildcard Sources Plugins Examples Tests/WorkersTests/Fixtures) -name '*.c')

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -136,13 +137,13 @@ class Demo:
         while time.monotonic() < end:
             if self.host.poll() is not None:
                 raise Failed("主机意外结束 · the host ended:\n" + self.log_tail("host"))
-            if os.path.exists(os.path.join(self.workspace, "state/control.sock")):
+            # Not by a command: while no host runs, a command owns the workspace itself for a moment.
+            with socket.socket(socket.AF_UNIX) as control:
                 try:
-                    if self.datong_json("status")["host"]["running"]:
-                        return
-                except (Failed, ValueError):
-                    pass
-            time.sleep(0.2)
+                    control.connect(os.path.join(self.workspace, "state/control.sock"))
+                    return
+                except OSError:
+                    time.sleep(0.2)
         raise Failed("主机没有就绪 · the host did not get ready:\n" + self.log_tail("host"))
 
     def log_tail(self, name):

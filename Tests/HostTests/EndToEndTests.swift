@@ -280,7 +280,8 @@ struct EndToEndTests {
         Misfortune("kingdee", "save", "rateLimit", needsCheck: true),
         Misfortune("dingtalk", "approval.detail", "rateLimit", ["times": 2]),
         Misfortune("dingtalk", "approval.detail", "http500", ["times": 2]),
-        Misfortune("dingtalk", "approval.detail", "htmlPage", ["times": 2]),
+        // A page in place of data is the vendor's ban of our address for five minutes: a person may know better.
+        Misfortune("dingtalk", "approval.detail", "htmlPage", needsCheck: true),
         Misfortune("dingtalk", "approval.detail", "hang"),
         Misfortune("dingtalk", "approval.detail", "cutBody"),
         Misfortune("dingtalk", "approval.detail", "expireTokens"),

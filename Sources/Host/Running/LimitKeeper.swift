@@ -231,6 +231,19 @@ final class LimitKeeper: Sendable {
         }
     }
 
+    /// Whether an allowance (and not a rate) leaves no call now: nothing helps but waiting for its window.
+    func isSpent(_ connection: String, meter: String) -> Bool {
+        let at = now()
+        return state.withLock { state in
+            guard var site = state.sites[connection] else { return false }
+            return site.windows.indices.contains { index in
+                let rule = site.windows[index].rule
+                return Self.isDurable(rule) && (rule.meter.isEmpty || rule.meter == meter)
+                    && site.windows[index].paid.isEmpty && site.windows[index].window.wait(at) > 0
+            }
+        }
+    }
+
     /// The vendor throttled us below its own figure: go slower for a while.
     func throttled(_ connection: String) {
         let at = now()

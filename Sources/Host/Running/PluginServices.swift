@@ -164,6 +164,9 @@ final class PluginServices: WorkerServices {
         let timeout = min(Int64(request.timeoutMs ?? UInt32.max), left)
         if timeout <= 0 { return .refused(.cancelled, "the deadline has passed") }
         guard await limits.enter(call.connection, meter: request.meter, deadline: call.context.deadlineMs) else {
+            if limits.isSpent(call.connection, meter: request.meter) {
+                return .refused(.quotaSpent, "our own allowance for this connection is spent")
+            }
             // Not `throttled`: the vendor has said nothing, and its rate is not to be halved for our own figure.
             return .refused(.cancelled, "our own limit for this connection leaves no call before the deadline")
         }

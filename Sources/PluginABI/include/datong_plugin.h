@@ -219,7 +219,7 @@ typedef struct datong_http_service {
     /* Send one request and wait. Set reply->size first. DATONG_OK: an HTTP answer of any status
      * arrived whole. Else UNREACHABLE (nothing sent), TRANSIENT (a read or auth failed on the way),
      * UNKNOWN_OUTCOME (a write may have arrived), CANCELLED (deadline, or our own limits leave no call
-     * before it; nothing sent), DENIED (allow-list, size, malformed). [in-call] */
+     * before it; nothing sent), QUOTA_SPENT (our own daily or monthly allowance; nothing sent), DENIED (allow-list, size, malformed). [in-call] */
     int32_t (*send)(const datong_call *call, const datong_http_request *request, datong_http_reply *reply);
     /* Give the reply's memory back before the call ends. Optional. [in-call] */
     void (*release)(const datong_call *call, datong_http_reply *reply);

@@ -91,9 +91,6 @@ struct TidyTests {
                         path: "Sources/PluginABI/include/datong_plugin.h",
                         reason: "the contract is one header, and most of it is its documentation"),
                     Exception(
-                        path: "Sources/Host/Running/ConductorLoop.swift",
-                        reason: "one state of one thread: a second file would need to see its private parts"),
-                    Exception(
                         path: "Sources/Workers/Worker.swift",
                         reason: "one state under one lock: a second file would need to see its private parts"),
                 ]) == [])

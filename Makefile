@@ -27,7 +27,7 @@ export DATONG_BIN := $(BIN)
 SLOW := EndToEnd|DingTalkClientTests|KingdeeClientTests|LongRun
 TEST := $(SWIFT) test $(SWIFTPM) --skip-build --disable-xctest
 
-.PHONY: help setup venv build release tests worker check lint test full demo bench format clean
+.PHONY: help setup venv build release tests worker check lint test full demo bench docs format clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -78,6 +78,12 @@ demo: build ## 200 approvals, a kill -9 in the middle, 175 vouchers, each once
 
 bench: ## measurements
 	@if [ -x Benchmarks/run ]; then exec Benchmarks/run; else echo "Benchmarks/run is not here" >&2; exit 1; fi
+
+docs: ## the DocC pages of the rooms others build on, in $(SCRATCH)/docs
+	@mkdir -p $(SCRATCH)/docs
+	@for room in PluginKit Engine Mapping Documents Values; do \
+		$(SWIFT) package $(SWIFTPM) --allow-writing-to-directory $(SCRATCH)/docs generate-documentation \
+			--target $$room --output-path $(SCRATCH)/docs/$$room --warnings-as-errors; done
 
 format: ## formats our own code
 	@$(SWIFT) format --in-place --parallel --recursive $(FORMATTED)

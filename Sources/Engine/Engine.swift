@@ -29,6 +29,9 @@ public struct Engine: Sendable {
     /// Unsettled items.
     public var openCount: Int { items.count }
 
+    /// Items that move by themselves; what sweeps wait for.
+    public var movingCount: Int { items.values.reduce(0) { $0 + ($1.isMoving ? 1 : 0) } }
+
     /// Why a lane stands still, if it does.
     public func pause(of lane: LaneID) -> LanePause? { lanes[lane]?.pause }
 
@@ -58,11 +61,24 @@ public struct Engine: Sendable {
     private mutating func apply(_ event: Event, _ now: Milliseconds) {
         switch event {
         case .lane(let id, let rules):
-            if lanes[id] == nil { lanes[id] = Lane(rules: rules) } else { lanes[id]?.rules = rules }
-            dispatch(id, now)
+            laneRules(id, rules, now)
         case .flow(let id, let rules):
             flows[id] = rules
             offerAll(now) { $0.flow == id }
+        case .flowGone(let id): flows[id] = nil
+        case .targetChanged(let id):
+            for item in openItems where item.lane == id {
+                switch item.state {
+                case .checking, .atVendor: set(item.id, .held(.cannotFind), now)
+                default: continue
+                }
+            }
+        case .supersede(let id):
+            if items[id]?.isReplaceable == true {
+                settle(id, .skipped(.superseded), now)
+            } else {
+                drop(id, .wrongState)
+            }
         case .recovered(let item): recover(item, now)
         case .received(let id, let flow, let lane, let disposition, let prior, let revision):
             let item = Item(id: id, flow: flow, lane: lane, orderKey: "", state: .held(.mapping), revision: revision)
@@ -91,7 +107,7 @@ public struct Engine: Sendable {
         var item = new
         switch prior {
         case .none: break
-        case .unattempted(let old) where items[old].map { !$0.everAttempted } ?? false:
+        case .unattempted(let old) where items[old]?.isReplaceable == true:
             settle(old, .skipped(.superseded), now)
         case .unattempted(let old) where items[old] == nil: break
         case .unattempted, .effect:
@@ -116,6 +132,16 @@ public struct Engine: Sendable {
             item.state = .skipped(rule)
             effects.append(.persist(item))
         }
+    }
+
+    /// A lane that is new takes in the items that were recovered while nobody knew it.
+    private mutating func laneRules(_ id: LaneID, _ rules: LaneRules, _ now: Milliseconds) {
+        if lanes[id] != nil {
+            lanes[id]?.rules = rules
+            return dispatch(id, now)
+        }
+        lanes[id] = Lane(rules: rules)
+        for item in openItems where item.lane == id { recover(item, now) }
     }
 
     /// Takes an item in as it is: durable, in its queue, and on its way if it may go.
@@ -280,7 +306,7 @@ public struct Engine: Sendable {
 
     private mutating func becomeUnknown(_ id: ItemID, _ now: Milliseconds) {
         guard let item = items[id], let rules = lanes[item.lane]?.rules else { return }
-        if rules.settlesUnknown {
+        if rules.settlesUnknown && !rules.canFind {
             settle(id, .done, now)
         } else if !rules.canFind {
             set(id, .held(.cannotFind), now)
@@ -299,7 +325,8 @@ public struct Engine: Sendable {
         switch answer {
         case .found(1): settle(id, .done, now)
         case .found(let count) where count > 1: set(id, .held(.severalFound), now)
-        case .unsupported: set(id, .held(.cannotFind), now)
+        case .unsupported:
+            if rules.settlesUnknown { settle(id, .done, now) } else { set(id, .held(.cannotFind), now) }
         case .found, .absent:
             check.looks += 1
             let horizonPassed = asked >= check.since + rules.commitHorizon
@@ -412,6 +439,7 @@ public struct Engine: Sendable {
     private mutating func resumeLane(_ id: LaneID, _ now: Milliseconds) {
         guard lanes[id]?.pause != nil else { return }
         lanes[id]?.pause = nil
+        lanes[id]?.forgetCandidates()
         effects.append(.persistLane(id, nil))
         for item in items.values where item.lane == id {
             // What waited for the connection, and not for its own ladder, goes at once.

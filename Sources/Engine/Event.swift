@@ -55,6 +55,12 @@ public enum Event: Sendable, Equatable {
     case lane(LaneID, LaneRules)
     /// A flow's rules. Again at each revision.
     case flow(FlowID, FlowRules)
+    /// A flow is not part of the running revision: its items stay where they are until it comes back.
+    case flowGone(FlowID)
+    /// The connection behind a lane leads to another company's books: what is looked for there proves nothing.
+    case targetChanged(LaneID)
+    /// A newer form of the document has no such part any more.
+    case supersede(ItemID)
     /// An item found in the ledger at start.
     case recovered(Item)
     /// A document was received and mapped.

@@ -36,6 +36,23 @@ public struct Item: Sendable, Equatable {
         self.revision = revision
     }
 
+    /// Certainly not in effect at the target: never sent, or clearly refused. A newer form may replace it.
+    public var isReplaceable: Bool {
+        switch state {
+        case .held(.refused(.conflict)): false
+        case .held(.refused): true
+        default: !everAttempted && !state.isSettled
+        }
+    }
+
+    /// Moves by itself: on its way now or later. What waits for a person or for the target does not count.
+    public var isMoving: Bool {
+        switch state {
+        case .ready, .retrying, .delivering: true
+        case .checking, .atVendor, .held, .done, .skipped: false
+        }
+    }
+
     /// Ever sent, so its exact bytes are kept and only an outcome moves it.
     public var everAttempted: Bool { attempts > 0 }
 }
@@ -195,6 +212,8 @@ public enum SkipRule: Int, Sendable {
     case person = 5
     /// Older than the flow's history start.
     case history = 6
+    /// The same effect stands already under its key, received by another road (a renamed connection).
+    case duplicate = 7
 }
 
 /// The five states people see, the same words everywhere.

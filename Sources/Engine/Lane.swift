@@ -30,6 +30,12 @@ struct Lane: Sendable, Equatable {
 
     mutating func offer(_ item: ItemID) { candidates.append(item) }
 
+    /// Forgets the candidates: whoever may go is offered anew.
+    mutating func forgetCandidates() {
+        candidates = []
+        taken = 0
+    }
+
     mutating func takeCandidate() -> ItemID? {
         guard taken < candidates.count else { return nil }
         defer {

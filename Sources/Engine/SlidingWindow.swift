@@ -45,6 +45,22 @@ public struct SlidingWindow: Sendable, Equatable {
         }
     }
 
+    /// Whether a call made now is still covered by one counted at `at`: both lie in one part.
+    public func covers(_ at: Milliseconds, _ now: Milliseconds) -> Bool { now < at - at % part + part }
+
+    /// Calls counted in advance at `from` and not made yet count as of now. Gives how many: none when they have left
+    /// the window meanwhile, for then they are no longer counted anywhere.
+    public mutating func move(_ calls: Int, from: Milliseconds, to now: Milliseconds) -> Int {
+        forget(now)
+        guard let index = parts.firstIndex(where: { $0.at == from - from % part }) else { return 0 }
+        let moved = Swift.min(calls, parts[index].calls)
+        parts[index].calls -= moved
+        sum -= moved
+        if parts[index].calls == 0 { parts.remove(at: index) }
+        count(moved, at: now)
+        return moved
+    }
+
     /// Calls that may still lie in the window.
     public mutating func spent(_ now: Milliseconds) -> Int {
         forget(now)

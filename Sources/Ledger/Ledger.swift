@@ -8,7 +8,7 @@ import Values
 /// One writer calls `commit`; a commit is one transaction with one fsync, whatever number of changes it holds.
 /// Reads come from other threads and see the last commit. Every call blocks: never on Swift's cooperative pool.
 public final class Ledger: Sendable {
-    private let pool: DatabasePool
+    let pool: DatabasePool
     let sealer: any PayloadSealing
 
     /// Opens or makes the ledger at `path` and brings its schema forward.
@@ -77,14 +77,6 @@ public final class Ledger: Sendable {
     }
 }
 
-/// Bounds of the ledger.
-public enum LedgerLimits {
-    /// Only readers and a checkpoint compete with the one writer.
-    public static let busyTimeoutSeconds = 10.0
-    /// Status, lists and fetches at once; each is a file handle and a page cache.
-    public static let readers = 4
-}
-
 /// Writes one change with statements that are compiled once.
 private struct ChangeWriter {
     let db: Database
@@ -115,16 +107,18 @@ private struct ChangeWriter {
                     origin.id, origin.inbox, origin.flow, origin.lane, origin.document, origin.ordinal, origin.key,
                 ])
         case .item(let item, let detail, let at): try write(item, detail, at)
-        case .mapped(let id, let bytes):
+        case .mapped(let id, let bytes, let settings):
             let sealed = try sealer.seal(bytes, context: "mapped \(id)")
-            try run("UPDATE item SET mapped = ? WHERE id = ?", [Data(sealed), id])
+            let sealedSettings = try sealer.seal(settings, context: "settings \(id)")
+            try run(
+                "UPDATE item SET mapped = ?, settings = ? WHERE id = ?", [Data(sealed), Data(sealedSettings), id])
         case .openIntent(let id, let attempt, let epoch, let at):
             try run(
                 "INSERT INTO intent (item, attempt, epoch, opened) VALUES (?, ?, ?, ?)", [id, attempt, epoch, at])
         case .closeIntent(let id, let attempt, let end, let detail, let at):
             try run(
                 "UPDATE intent SET closed = ?, end = ?, detail = ? WHERE item = ? AND attempt = ?",
-                [at, end.rawValue, detail, id, attempt])
+                [at, end.rawValue, try sealed(detail, "intent \(id)"), id, attempt])
         case .checkpoint(let id, let bytes):
             let sealed = bytes.isEmpty ? nil : Data(try sealer.seal(bytes, context: "checkpoint \(id)"))
             try run("UPDATE item SET checkpoint = ? WHERE id = ?", [sealed, id])
@@ -141,6 +135,12 @@ private struct ChangeWriter {
         }
     }
 
+    /// Causes quote documents and vendors: they are payload too.
+    private func sealed(_ text: String?, _ context: String) throws -> Data? {
+        guard let text else { return nil }
+        return Data(try sealer.seal(Array(text.utf8), context: context))
+    }
+
     private func write(_ item: Item, _ detail: String?, _ at: Milliseconds) throws {
         let code = StateCode(item.state)
         try run(
@@ -150,7 +150,7 @@ private struct ChangeWriter {
             """,
             [
                 item.orderKey, code.kind, code.a, code.b, code.c, item.triesSpent, item.attempts, item.revision,
-                detail, at, item.id,
+                try sealed(detail, "detail \(item.id)"), at, item.id,
             ])
     }
 
@@ -161,9 +161,9 @@ private struct ChangeWriter {
         case .hint(let stream, let document, let known, let at):
             try run(
                 "INSERT OR REPLACE INTO hint (stream, document, known, at) VALUES (?, ?, ?, ?)",
-                [stream, document, known, at])
-        case .hintDone(let stream, let document):
-            try run("DELETE FROM hint WHERE stream = ? AND document = ?", [stream, document])
+                [stream, document, try sealed(known, "hint \(stream) \(document)"), at])
+        case .hintDone(let stream, let document, let before):
+            try run("DELETE FROM hint WHERE stream = ? AND document = ? AND at <= ?", [stream, document, before])
         case .state(let connection, let key, let bytes):
             let sealed = try sealer.seal(bytes, context: "state \(connection) \(key)")
             try run(

@@ -18,7 +18,10 @@ extension Problem {
         Problem(
             "E-LEDGER-003", zh: "账本写入失败: \(reason)。主机已停止, 没有单据在未记账的情况下发出",
             en: "writing the ledger failed: \(reason). The host has stopped; nothing is sent without being recorded",
-            nextZH: "检查磁盘空间 (df -h), 然后重新运行 datong run", nextEN: "check disk space (df -h), then datong run again")
+            nextZH: "检查磁盘空间和权限 (df -h); 若原因是 UNIQUE 或 constraint, 保留 state/ 并联系支持; 然后 datong run",
+            nextEN:
+                "check disk space and permissions (df -h); if the reason is UNIQUE or constraint keep state/ and ask for support; then datong run"
+        )
     }
     static func ledgerNewer(_ version: String) -> Problem {
         Problem(

@@ -52,31 +52,36 @@ extension Ledger {
                 start.pausedFlows[row["id"]] = (row["paused"] as Int) != 0
             }
             for row in try Row.fetchAll(db, sql: "SELECT stream, document, known FROM hint ORDER BY at, document") {
-                start.hints.append((row["stream"], row["document"], row["known"]))
+                let (stream, document): (Int64, String) = (row["stream"], row["document"])
+                let known = try self.unsealed(row["known"], "hint \(stream) \(document)", "hint", stream)
+                start.hints.append((stream, document, known ?? ""))
             }
             return start
         }
     }
 
-    /// Whether this very form of the document was received before.
-    public func hasInbox(stream: Int64, document: String, hash: [UInt8]) throws(Problem) -> Bool {
-        try read { db in
-            try Bool.fetchOne(
-                db.cachedStatement(
-                    sql: "SELECT EXISTS (SELECT 1 FROM inbox WHERE stream = ? AND document = ? AND hash = ?)"),
-                arguments: [stream, document, Data(hash)]) ?? false
-        }
-    }
-
-    /// The newest received form of a document; nil when there is none.
-    public func latestPayload(stream: Int64, document: String) throws(Problem) -> [UInt8]? {
+    /// The newest received form of a document: its hash, and itself. Nil when there is none.
+    public func latest(stream: Int64, document: String) throws(Problem) -> (hash: [UInt8], payload: [UInt8])? {
         let id = try read { db in
             try Int64.fetchOne(
                 db, sql: "SELECT id FROM inbox WHERE stream = ? AND document = ? ORDER BY id DESC LIMIT 1",
                 arguments: [stream, document])
         }
         guard let id else { return nil }
-        return try payload(inbox: id).payload
+        let row = try payload(inbox: id)
+        return (row.hash, row.payload)
+    }
+
+    /// Received documents of a stream, newest form of each, in the order they came, after a row number.
+    public func newestForms(stream: Int64, after: Int64, limit: Int) throws(Problem) -> [Int64] {
+        try read { db in
+            try Int64.fetchAll(
+                db,
+                sql: """
+                    SELECT max(id) AS newest FROM inbox WHERE stream = ? GROUP BY document HAVING newest > ?
+                    ORDER BY newest LIMIT ?
+                    """, arguments: [stream, after, limit])
+        }
     }
 
     /// Which of these documents the stream has never received: a sweep fetches only those.
@@ -93,32 +98,51 @@ extension Ledger {
         }
     }
 
-    /// The newest earlier item of the same flow, source document and ordinal that is not skipped.
-    public func prior(flow: FlowID, stream: Int64, document: String, ordinal: Int) throws(Problem) -> Prior {
+    /// Every item of a source document in a flow that is not skipped: the parts a newer form must reckon with.
+    public func liveParts(flow: FlowID, stream: Int64, document: String) throws(Problem) -> [LivePart] {
         try read { db in
-            // CROSS keeps SQLite from walking every item of the flow, newest first, for the sake of the order.
-            let row = try Row.fetchOne(
-                db.cachedStatement(
-                    sql: """
-                        SELECT item.id, item.attempts, item.kind, item.a
-                        FROM inbox CROSS JOIN item ON item.inbox = inbox.id
-                        WHERE inbox.stream = ? AND inbox.document = ? AND item.flow = ? AND item.ordinal = ?
-                            AND item.kind <> ? ORDER BY item.id DESC LIMIT 1
-                        """), arguments: [stream, document, flow, ordinal, StateCode.skipped])
-            guard let row else { return .none }
-            let kind: Int = row["kind"]
-            let changed = kind == StateCode.held && (row["a"] as Int64) == 2
-            return (row["attempts"] as Int) == 0 && kind != StateCode.done && !changed
-                ? .unattempted(row["id"]) : .effect(row["id"])
+            // CROSS keeps SQLite from walking every item of the flow for the sake of the order.
+            try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT item.id, item.ordinal, item.key IS NOT NULL AS keyed, item.attempts, item.kind, item.a, item.b,
+                        item.checkpoint IS NOT NULL AS begun
+                    FROM inbox CROSS JOIN item ON item.inbox = inbox.id
+                    WHERE inbox.stream = ? AND inbox.document = ? AND item.flow = ? AND item.kind <> ? ORDER BY item.id
+                    """, arguments: [stream, document, flow, StateCode.skipped]
+            ).map { row in
+                let kind: Int = row["kind"]
+                let isRefused =
+                    kind == StateCode.held && (row["a"] as Int64) == 3
+                    && (row["b"] as Int64) != Int64(FailureClass.conflict.rawValue)
+                let isBegun: Bool = row["begun"]
+                let isReplaceable = !isBegun && kind != StateCode.done && ((row["attempts"] as Int) == 0 || isRefused)
+                // A changed form that waits for a person stands for no effect of its own.
+                let isChange = !(row["keyed"] as Bool)
+                return LivePart(
+                    id: row["id"], ordinal: row["ordinal"], isReplaceable: isReplaceable, isChange: isChange)
+            }
         }
     }
 
-    /// Which parts of a received document a flow has items for.
+    /// The item that holds an idempotency key now; nil when the key is free.
+    public func liveItem(key: String) throws(Problem) -> ItemID? {
+        try read { db in
+            // The literal is what lets SQLite use the index of live keys.
+            try Int64.fetchOne(
+                db.cachedStatement(
+                    sql: "SELECT id FROM item WHERE key = ? AND key IS NOT NULL AND kind <> \(StateCode.skipped)"),
+                arguments: [key])
+        }
+    }
+
+    /// Which parts of a received document a flow has items for, parts a mapping left out not among them.
     public func ordinals(inbox: Int64, flow: FlowID) throws(Problem) -> Set<Int> {
         try read { db in
             try Set(
                 Int.fetchAll(
-                    db, sql: "SELECT ordinal FROM item WHERE inbox = ? AND flow = ?", arguments: [inbox, flow]))
+                    db, sql: "SELECT ordinal FROM item WHERE inbox = ? AND flow = ? AND NOT (kind = ? AND a = ?)",
+                    arguments: [inbox, flow, StateCode.skipped, SkipRule.mapping.rawValue]))
         }
     }
 
@@ -139,6 +163,9 @@ extension Ledger {
     public func mapped(_ item: ItemID) throws(Problem) -> [UInt8]? {
         try sealedColumn("mapped", item)
     }
+
+    /// The flow's target settings the mapped bytes go with.
+    public func settings(_ item: ItemID) throws(Problem) -> [UInt8]? { try sealedColumn("settings", item) }
 
     /// How far the connector had come with the item.
     public func checkpoint(_ item: ItemID) throws(Problem) -> [UInt8]? { try sealedColumn("checkpoint", item) }
@@ -197,7 +224,9 @@ extension Ledger {
     public func counts() throws(Problem) -> [FlowCounts] {
         try read { db in
             var flows: [FlowID: FlowCounts] = [:]
-            for row in try Row.fetchAll(db, sql: "SELECT flow, kind, count(*) AS n, max(at) AS latest FROM item GROUP BY flow, kind") {
+            for row in try Row.fetchAll(
+                db, sql: "SELECT flow, kind, count(*) AS n, max(at) AS latest FROM item GROUP BY flow, kind")
+            {
                 let flow: FlowID = row["flow"]
                 let kind: Int = row["kind"]
                 let seen = FiveStates.allCases.first { StateCode.kinds(of: $0).contains(kind) }
@@ -211,9 +240,9 @@ extension Ledger {
         }
     }
 
-    /// Items for people, newest first.
+    /// Items for people, newest first. Those of `quiet` flows only while they are not done.
     public func list(
-        flow: FlowID?, flows: Set<FlowID>?, state: FiveStates?, limit: Int, ids: [ItemID]? = nil
+        flow: FlowID?, hidingDone quiet: Set<FlowID>, state: FiveStates?, limit: Int, ids: [ItemID]? = nil
     ) throws(Problem) -> [ItemView] {
         try read { db in
             var sql = """
@@ -225,9 +254,9 @@ extension Ledger {
                 sql += " AND item.flow = ?"
                 arguments += [flow]
             }
-            if let flows {
-                sql += " AND item.flow IN (\(databaseQuestionMarks(count: flows.count)))"
-                arguments += StatementArguments(flows.sorted())
+            if !quiet.isEmpty {
+                sql += " AND NOT (item.kind = ? AND item.flow IN (\(databaseQuestionMarks(count: quiet.count))))"
+                arguments += [StateCode.done] + StatementArguments(quiet.sorted())
             }
             if let state {
                 let kinds = StateCode.kinds(of: state)
@@ -244,7 +273,9 @@ extension Ledger {
                 let origin = Self.origin(row)
                 return ItemView(
                     id: origin.id, flow: origin.flow, document: row["source"], number: row["source_number"],
-                    item: try Self.item(row), detail: row["detail"], key: origin.key, targetDocument: origin.document,
+                    item: try Self.item(row),
+                    detail: try self.unsealed(row["detail"], "detail \(origin.id)", "item", origin.id), key: origin.key,
+                    targetDocument: origin.document,
                     targetNumber: row["target_number"], at: row["at"])
             }
         }
@@ -267,11 +298,20 @@ extension Ledger {
     public func intents(_ item: ItemID) throws(Problem) -> [IntentView] {
         try read { db in
             try Row.fetchAll(db, sql: "SELECT * FROM intent WHERE item = ? ORDER BY attempt", arguments: [item]).map {
-                IntentView(
+                try IntentView(
                     attempt: $0["attempt"], epoch: $0["epoch"], openedAt: $0["opened"], closedAt: $0["closed"],
-                    end: ($0["end"] as Int?).flatMap { IntentEnd(rawValue: $0) }, detail: $0["detail"])
+                    end: ($0["end"] as Int?).flatMap { IntentEnd(rawValue: $0) },
+                    detail: self.unsealed($0["detail"], "intent \(item)", "intent", item))
             }
         }
+    }
+
+    private func unsealed(_ sealed: Data?, _ context: String, _ table: String, _ id: Int64) throws -> String? {
+        guard let sealed else { return nil }
+        guard let bytes = try? sealer.open([UInt8](sealed), context: context) else {
+            throw Problem.ledgerRowUnreadable(table, id)
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// An item's origin, while it exists.

@@ -10,7 +10,7 @@ public protocol PayloadSealing: Sendable {
     func keyedHash(_ bytes: [UInt8]) throws -> [UInt8]
 }
 
-/// A received document: one row per (stream, document id, hash of what the mappings read).
+/// A received form of a document; two forms in a row never have the same hash of what the mappings read.
 public struct InboxRow: Sendable, Equatable {
     /// Row number.
     public var id: Int64
@@ -76,6 +76,18 @@ public struct ItemOrigin: Sendable, Equatable {
     }
 }
 
+/// One item of a source document that a newer form of it must reckon with.
+public struct LivePart: Sendable, Equatable {
+    /// The item.
+    public var id: ItemID
+    /// Which of several effects.
+    public var ordinal: Int
+    /// Certainly not in effect: never sent, or clearly refused with nothing begun.
+    public var isReplaceable: Bool
+    /// A changed form that was held without a key.
+    public var isChange: Bool
+}
+
 /// Everything that can become durable. One `commit` is one transaction and one fsync.
 public enum Change: Sendable {
     /// A stream, connection or flow gets its row number. `kind`: stream, lane, flow.
@@ -86,8 +98,8 @@ public enum Change: Sendable {
     case origin(ItemOrigin)
     /// An item's state; `detail` is the cause in JSON for people, kept until the next state.
     case item(Item, detail: String?, at: Milliseconds)
-    /// The exact bytes that will be sent; sealed at rest.
-    case mapped(ItemID, bytes: [UInt8])
+    /// The exact bytes that will be sent, and the flow's target settings they go with; sealed at rest.
+    case mapped(ItemID, bytes: [UInt8], settings: [UInt8])
     /// An attempt begins.
     case openIntent(ItemID, attempt: Int, epoch: Int64, at: Milliseconds)
     /// An attempt ended.
@@ -102,8 +114,8 @@ public enum Change: Sendable {
     case cursor(stream: Int64, bytes: [UInt8], at: Milliseconds)
     /// Something happened to a document; it is to be fetched. `known`: what is known of it already, JSON text or empty.
     case hint(stream: Int64, document: String, known: String, at: Milliseconds)
-    /// The document was fetched, or is gone.
-    case hintDone(stream: Int64, document: String)
+    /// The document was fetched at `before`; a hint that came later stays.
+    case hintDone(stream: Int64, document: String, before: Milliseconds)
     /// A connector's own state.
     case state(connection: String, key: String, bytes: [UInt8])
     /// Calls debited in advance for a window of a limit (ruling 27).
@@ -199,6 +211,14 @@ public struct FlowCounts: Sendable, Equatable {
     public var read: Int
     /// When the newest `done` settled.
     public var lastDone: Milliseconds?
+
+    /// The counts of a flow.
+    public init(flow: FlowID, counts: [FiveStates: Int], read: Int, lastDone: Milliseconds? = nil) {
+        self.flow = flow
+        self.counts = counts
+        self.read = read
+        self.lastDone = lastDone
+    }
 
     /// The honesty law.
     public var isBalanced: Bool { counts.values.reduce(0, +) == read }

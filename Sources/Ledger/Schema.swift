@@ -12,14 +12,16 @@ enum Schema {
 
                     CREATE TABLE inbox (id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, document TEXT NOT NULL,
                         number TEXT NOT NULL, hash BLOB NOT NULL, at INTEGER NOT NULL, revision INTEGER NOT NULL,
-                        payload BLOB, UNIQUE (stream, document, hash)) STRICT;
+                        payload BLOB) STRICT;
+                    CREATE INDEX inbox_document ON inbox (stream, document, id);
 
                     CREATE TABLE item (id INTEGER PRIMARY KEY, inbox INTEGER NOT NULL REFERENCES inbox (id),
                         flow INTEGER NOT NULL, lane INTEGER NOT NULL, document TEXT NOT NULL, ordinal INTEGER NOT NULL,
                         key TEXT, order_key TEXT NOT NULL DEFAULT '', kind INTEGER NOT NULL DEFAULT 0,
                         a INTEGER NOT NULL DEFAULT 0, b INTEGER NOT NULL DEFAULT 0, c INTEGER NOT NULL DEFAULT 0,
                         tries INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
-                        revision INTEGER NOT NULL DEFAULT 0, detail TEXT, mapped BLOB, checkpoint BLOB, token BLOB,
+                        revision INTEGER NOT NULL DEFAULT 0, detail BLOB, mapped BLOB, settings BLOB, checkpoint BLOB,
+                        token BLOB,
                         at INTEGER NOT NULL DEFAULT 0) STRICT;
                     CREATE INDEX item_open ON item (id) WHERE kind < 7;
                     CREATE INDEX item_flow_kind ON item (flow, kind, id);
@@ -28,14 +30,14 @@ enum Schema {
                     CREATE UNIQUE INDEX item_key ON item (key) WHERE key IS NOT NULL AND kind <> 8;
 
                     CREATE TABLE intent (item INTEGER NOT NULL REFERENCES item (id), attempt INTEGER NOT NULL,
-                        epoch INTEGER NOT NULL, opened INTEGER NOT NULL, closed INTEGER, end INTEGER, detail TEXT,
+                        epoch INTEGER NOT NULL, opened INTEGER NOT NULL, closed INTEGER, end INTEGER, detail BLOB,
                         PRIMARY KEY (item, attempt)) STRICT, WITHOUT ROWID;
 
                     CREATE TABLE link (item INTEGER PRIMARY KEY REFERENCES item (id), number TEXT NOT NULL,
                         target_id TEXT NOT NULL, read_back BLOB, at INTEGER NOT NULL) STRICT;
 
                     CREATE TABLE cursor (stream INTEGER PRIMARY KEY, bytes BLOB NOT NULL, at INTEGER NOT NULL) STRICT;
-                    CREATE TABLE hint (stream INTEGER NOT NULL, document TEXT NOT NULL, known TEXT NOT NULL,
+                    CREATE TABLE hint (stream INTEGER NOT NULL, document TEXT NOT NULL, known BLOB NOT NULL,
                         at INTEGER NOT NULL, PRIMARY KEY (stream, document)) STRICT, WITHOUT ROWID;
                     CREATE TABLE connector_state (connection TEXT NOT NULL, key TEXT NOT NULL, bytes BLOB NOT NULL,
                         PRIMARY KEY (connection, key)) STRICT, WITHOUT ROWID;

@@ -53,6 +53,10 @@ enum Limits {
     static let webSocketBacklog = 256
     /// Milliseconds to an open WebSocket: connection, proxy, TLS and upgrade together.
     static let webSocketOpenMilliseconds = 15_000
+    /// Milliseconds between our own pings where the caller names none: below the idle time of common gateways.
+    static let webSocketPingMilliseconds = 30_000
+    /// Milliseconds without any frame after which a stream is dead, where the caller names none: four pings.
+    static let webSocketIdleMilliseconds = 120_000
     /// Milliseconds the peer has to answer our ping.
     static let webSocketPongMilliseconds = 20_000
     /// Milliseconds the peer has to answer our close frame.

@@ -30,8 +30,8 @@ public struct WebSocketClient: Sendable {
     /// Throws E-NET-001 … E-NET-005 and E-NET-010/011 before anything is sent, E-NET-020 … E-NET-027 for no
     /// connection, E-NET-050/051 for a refused upgrade, E-NET-035 when the task is cancelled.
     public func connect(
-        url: String, headers: [HTTPHeader] = [], policy: EgressPolicy, pingInterval: Int = 30_000,
-        idleTimeout: Int = 120_000, maxMessageBytes: Int? = nil, pongTimeout: Int? = nil,
+        url: String, headers: [HTTPHeader] = [], policy: EgressPolicy, pingInterval: Int? = nil,
+        idleTimeout: Int? = nil, maxMessageBytes: Int? = nil, pongTimeout: Int? = nil,
         secrets: SecretSource = noSecrets
     ) async throws(Problem) -> WebSocketConnection {
         let address = try policy.permit(Address(url))
@@ -42,8 +42,10 @@ public struct WebSocketClient: Sendable {
             address: address, policy: policy, head: try Self.head(address, headers),
             proxyAuthorization: nil, tls: nil,
             terms: WebSocketTerms(
-                pingInterval: pingInterval, pongTimeout: pongTimeout ?? Limits.webSocketPongMilliseconds,
-                idleTimeout: idleTimeout, maxMessageBytes: maxMessageBytes ?? Limits.webSocketMessageBytes))
+                pingInterval: pingInterval ?? Limits.webSocketPingMilliseconds,
+                pongTimeout: pongTimeout ?? Limits.webSocketPongMilliseconds,
+                idleTimeout: idleTimeout ?? Limits.webSocketIdleMilliseconds,
+                maxMessageBytes: maxMessageBytes ?? Limits.webSocketMessageBytes))
         if let credentials = policy.proxy?.credentials {
             var encoded: [UInt8]?
             try secrets(credentials) { encoded = Base64.encode($0) }

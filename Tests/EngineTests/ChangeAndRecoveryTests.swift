@@ -19,6 +19,59 @@ import Testing
         #expect(bench.delivered.isEmpty)
     }
 
+    @Test func aCorrectionReplacesWhatWasClearlyRefused() {
+        var bench = Bench()
+        bench.receive(1, key: "doc")
+        bench.fail(1, .invalidRecord, arrived: true)
+        bench.receive(2, key: "doc", prior: .unattempted(1))
+        #expect(bench.settled == [1: .skipped(.superseded)])
+        #expect(bench.delivered == [2])
+    }
+
+    @Test func whatTheTargetSaysExistsIsNotReplaced() {
+        var bench = Bench()
+        bench.receive(1, key: "doc")
+        bench.fail(1, .conflict, arrived: true)
+        bench.receive(2, key: "doc", prior: .unattempted(1))
+        #expect(bench.state(2) == .held(.changedAfterEffect))
+    }
+
+    @Test func aPartThatIsGoneIsSupersededUnlessItWasSent() {
+        var bench = Bench(maxInFlight: 1)
+        bench.receive(1)
+        bench.receive(2)
+        bench.step(.supersede(2))
+        #expect(bench.settled == [2: .skipped(.superseded)])
+        bench.step(.supersede(1))
+        #expect(bench.said == [.dropped(1, .wrongState)])
+    }
+
+    @Test func aFlowThatIsGoneSendsNothingUntilItIsBack() {
+        var bench = Bench(maxInFlight: 1)
+        bench.receive(1)
+        bench.receive(2)
+        bench.step(.flowGone(1))
+        bench.answer(1, .applied)
+        #expect(bench.delivered.isEmpty)
+        bench.step(.flow(1, FlowRules(ladder: [1], onChange: .hold)))
+        #expect(bench.delivered == [2])
+    }
+
+    @Test func aLaneThatComesBackTakesItsItemsIn() {
+        var bench = Bench()
+        bench.step(
+            .recovered(
+                Item(id: 5, flow: 1, lane: 9, orderKey: "a", state: .delivering(epoch: 6), attempts: 1, revision: 1)))
+        bench.step(
+            .recovered(
+                Item(
+                    id: 6, flow: 1, lane: 9, orderKey: "b", state: .retrying(at: 0, class: .transient), attempts: 1,
+                    revision: 1)))
+        bench.step(.lane(9, LaneRules(maxInFlight: 1, canFind: true, commitHorizon: 1, epoch: 8)))
+        #expect(bench.state(5)?.seen == .checking)
+        #expect(bench.delivered == [6])
+    }
+
     @Test func aChangeAfterTheEffectFollowsTheFlow() {
         var hold = Bench(onChange: .hold)
         hold.receive(2, prior: .effect(1))

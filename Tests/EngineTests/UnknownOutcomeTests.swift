@@ -99,8 +99,22 @@ import Testing
     }
 
     @Test func messagesTakeAnUnknownOutcomeAsDone() {
-        let bench = unknown(Bench(settlesUnknown: true))
+        let bench = unknown(Bench(canFind: false, settlesUnknown: true))
         #expect(bench.settled == [1: .done])
+    }
+
+    @Test func aMessageThatCanBeLookedForIsLookedForFirst() {
+        var bench = unknown(Bench(settlesUnknown: true))
+        #expect(bench.state(1)?.seen == .checking)
+        bench.pass(EngineLimits.firstLookAfter)
+        bench.step(.found(1, .unsupported))
+        #expect(bench.settled == [1: .done])
+    }
+
+    @Test func anotherCompanysBooksProveNothing() {
+        var bench = unknown()
+        bench.step(.targetChanged(1))
+        #expect(bench.state(1) == .held(.cannotFind))
     }
 
     @Test func aFailedLookIsRepeatedAndSendsNothing() {

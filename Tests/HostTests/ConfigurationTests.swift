@@ -33,7 +33,7 @@ struct ConfigurationTests {
         #expect(problems == [])
         let sound = try #require(draft)
         #expect(sound.check(Sample.catalogue) == [])
-        #expect(sound.flows[0].ladder == FlowFile.standardLadder)
+        #expect(sound.flows[0].ladder == ConfigurationLimits.standardLadder)
         #expect(sound.connections.first { $0.name == "books" }?.secrets == ["token": "books/token"])
     }
 

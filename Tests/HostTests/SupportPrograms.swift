@@ -85,6 +85,16 @@ struct Child: Sendable {
 
     func send(_ signal: Int32) { kill(pid, signal) }
 
+    /// A file of /proc, whose size says nothing.
+    private static func text(_ path: String) -> String {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return "" }
+        defer { close(descriptor) }
+        var buffer = [UInt8](repeating: 0, count: 16_384)
+        let count = read(descriptor, &buffer, buffer.count)
+        return String(decoding: buffer.prefix(max(count, 0)), as: UTF8.self)
+    }
+
     /// The workers of a host: its children that carry a library.
     var workers: [(pid: pid_t, library: String)] {
         var found: [(pid_t, String)] = []

@@ -32,7 +32,7 @@ import Values
         Row("HTTP 502", .text("<html>", status: 502), .transient, .unknownOutcome),
         Row("HTTP 503", .text("", status: 503), .transient, .unknownOutcome),
         Row("HTTP 504", .text("", status: 504), .transient, .unknownOutcome),
-        Row("unknown account set", .text("数据中心不存在或未启用", status: 500), .authDenied),
+        Row("unknown account set", .text("数据中心不存在或未启用", status: 500), .authDenied, .unknownOutcome),
         Row("server exception", .text("response_error:NullReference"), .transient, .unknownOutcome),
         Row("a web page", .text("\n<!DOCTYPE html>"), .transient, .unknownOutcome),
         Row("empty", .text(""), .transient, .unknownOutcome),

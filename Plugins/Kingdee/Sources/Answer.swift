@@ -86,7 +86,8 @@ struct AnswerReader: Sendable {
                 en: "no such address (HTTP 404): check the endpoint, it ends in /k3cloud/", vendorCode: "404")
         default:
             // An unknown account set is the one thing servers are known to say with an HTTP status.
-            if reply.text.contains("数据中心") {
+            // After a write only a clear answer ends the attempt, and this is a page of text.
+            if kind == .read, reply.text.contains("数据中心") {
                 throw Failure(
                     .authDenied, zh: "对方没有这个账套；请核对 account_set", en: "no such account set: check account_set",
                     vendorCode: String(reply.status))

@@ -14,7 +14,7 @@ extension KingdeeConnector {
                         "app_id": ["required": true, "title": title("应用 ID（第三方系统登录授权）", "Application id")],
                         "app_secret": ["required": true, "title": title("应用密钥", "Application secret")],
                     ], "hosts": [], "http": ["version": "1.1"],
-                    "concurrency": ["read": 2, "write": 4, "find": 4, "probe": 1],
+                    "concurrency": ["read": 2, "write": 16, "find": 8, "probe": 1],
                     "limits": [
                         ["id": "per_second", "window_ms": 1000, "max": 50, "default": 5, "meter": ""],
                         ["id": "concurrency", "max": 16, "default": 4],

@@ -48,7 +48,7 @@ extension Terminal {
         for note in answer["notes"]?.array ?? [] { line("· " + Screen.safe(note.text(language) ?? "")) }
         guard honest else { return .problem }
         let waiting = flows.contains { flow in
-            (flow["counts"]?["held"]?.int ?? 0) > 0
+            (flow["counts"]?["held"]?.int ?? 0) + (flow["counts"]?["checking"]?.int ?? 0) > 0
         }
         return waiting ? .attention : .done
     }
@@ -107,8 +107,12 @@ extension Terminal {
             let read = counts["read"]?.int ?? 0
             let name = flow["name"]?.string ?? ""
             if read != five.reduce(0, +) { dishonest.append(name) }
-            let active = flow["state"]?.string == "active"
-            let state = active ? words("运行", "active") : words("已暂停", "paused")
+            let state =
+                switch flow["state"]?.string {
+                case "active": words("运行", "active")
+                case "removed": words("已移除", "removed")
+                default: words("已暂停", "paused")
+                }
             table.rows.append([name, state, "\(read)"] + five.map { "\($0)" } + [flow["last_done"]?.string ?? "—"])
         }
         line()

@@ -77,7 +77,7 @@ struct ConnectionFile: Sendable, Hashable {
         limits = [:]
         if let section = reader.section("limits", keys: nil) {
             for entry in section.all {
-                limits[entry.key] = section.integer(entry.value, entry.key, in: 1...1_000_000_000)
+                limits[entry.key] = section.integer(entry.value, entry.key, in: 1...ConfigurationLimits.calls)
             }
         }
         tls = Trust(authorityFile: nil, pins: [])

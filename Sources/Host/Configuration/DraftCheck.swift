@@ -156,6 +156,11 @@ extension Draft {
             if flow.trigger != .realtime { refuse(["trigger"], flow.summary["trigger"]?.string ?? "") }
             if case .fields = flow.master { refuse(["master"], "…") }
             if flow.onChange == .voidAndRedo { refuse(["on_change"], flow.onChange.rawValue) }
+            if flow.history.before == .link { refuse(["history", "before"], flow.history.before.rawValue) }
+            // Submitting or auditing our own documents needs the signed agreement, which only practice does without.
+            if !workspace.practice, let finish = flow.settings["finish"]?.string, finish != "save" {
+                refuse(["to", "settings", "finish"], finish)
+            }
             if flow.closedPeriod == .nextOpen { refuse(["closed_period"], flow.closedPeriod.rawValue) }
         }
     }

@@ -100,8 +100,6 @@ struct FlowFile: Sendable, Hashable {
         "flow", "title", "id", "scenario", "from", "to", "direction", "trigger", "master", "mapping", "history",
         "on_change", "closed_period", "retry", "write_back", "sweep",
     ]
-    /// 20 s, 5 min, 1 h, 4 h, 20 h: an outage of an evening is outlived, and a person hears of it within the day.
-    static let standardLadder: [Int64] = [20_000, 300_000, 3_600_000, 14_400_000, 72_000_000]
 
     /// Nil if something needed is wrong; `findings` has all of it.
     init?(_ root: Located, file: String, findings: Findings) {
@@ -170,13 +168,15 @@ struct FlowFile: Sendable, Hashable {
         }
         onChange = reader.choice("on_change", OnChange.self) ?? .hold
         closedPeriod = reader.choice("closed_period", ClosedPeriod.self) ?? .hold
-        ladder = Self.ladder(reader) ?? Self.standardLadder
+        ladder = Self.ladder(reader) ?? ConfigurationLimits.standardLadder
         writeBack = reader.choice("write_back", WriteBack.self)
         sweep = nil
         if let section = reader.section("sweep", keys: ["every", "look_back"]) {
             _ = section.required("every", write: "10m")
             _ = section.required("look_back", write: "45d")
-            if let every = section.duration("every", shortest: 10_000), let lookBack = section.duration("look_back") {
+            if let every = section.duration("every", shortest: ConfigurationLimits.shortestSweep),
+                let lookBack = section.duration("look_back")
+            {
                 sweep = Sweep(every: every, lookBack: lookBack)
             }
         }

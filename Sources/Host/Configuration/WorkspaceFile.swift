@@ -81,13 +81,15 @@ struct WorkspaceFile: Sendable, Hashable {
             }
         }
 
-        ledgerKeep = reader.section("ledger", keys: ["keep"])?.duration("keep") ?? 400 * 86_400_000
+        ledgerKeep = reader.section("ledger", keys: ["keep"])?.duration("keep") ?? ConfigurationLimits.keep
         let alerts = reader.section("alerts", keys: ["file", "command", "repeat"])
         self.alerts = Alerts(
             file: alerts?.optionalText("file", write: "state/alerts.jsonl") ?? "state/alerts.jsonl",
             command: (alerts?.list("command", write: "/usr/local/bin/notify") ?? []).compactMap {
                 alerts?.text($0, "command", write: "/usr/local/bin/notify")
-            }, repeatEvery: alerts?.duration("repeat", shortest: 60_000) ?? 4 * 3_600_000)
+            },
+            repeatEvery: alerts?.duration("repeat", shortest: ConfigurationLimits.shortestRepeat)
+                ?? ConfigurationLimits.repeatEvery)
         let log = reader.section("log", keys: ["level"])
         logLevel = log?.choice("level", LogLevel.self) ?? .info
 

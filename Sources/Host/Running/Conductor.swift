@@ -37,6 +37,8 @@ final class Conductor: Sendable {
         var flow: FlowID
         var key: String
         var bytes: [UInt8]
+        /// The flow's target settings the bytes were mapped for.
+        var settings: [UInt8]
         var checkpoint: [UInt8]
         var attempt: Int
         var epoch: Int64
@@ -58,6 +60,12 @@ final class Conductor: Sendable {
         var known: String
     }
 
+    /// A document that was asked for at a time: hints up to then are answered.
+    struct Fetched: Sendable, Hashable {
+        var document: String
+        var at: Milliseconds
+    }
+
     /// A document as a stream read it.
     struct Received: Sendable {
         var id: String
@@ -66,7 +74,9 @@ final class Conductor: Sendable {
 
     enum Message: Sendable {
         case plan(Plan)
-        case received(stream: Int64, [Received], cursor: [UInt8]?, fetched: [String], done: @Sendable () -> Void)
+        case received(stream: Int64, [Received], cursor: [UInt8]?, fetched: [Fetched], done: @Sendable () -> Void)
+        /// The source names it and nobody can read it; `cause` for people.
+        case unreadable(stream: Int64, Hinted, cause: String, at: Milliseconds, done: @Sendable () -> Void)
         case hints(stream: Int64, [Hinted], cursor: [UInt8]?, done: @Sendable () -> Void)
         case delivered(Delivery, Answer)
         case found(Delivery, FindAnswer, Written?, detail: String?)
@@ -82,7 +92,7 @@ final class Conductor: Sendable {
 
     private struct Inbox {
         var messages: [Message] = []
-        var stopped = false
+        var ended: Problem?
     }
 
     private let inbox = Mutex(Inbox())
@@ -109,7 +119,7 @@ final class Conductor: Sendable {
         let thread = Thread { [self] in
             var loop = ConductorLoop(ledger: ledger, sealer: sealer, actor: actor, log: log, now: now, start: start)
             loop.recover(start, plan)
-            if !loop.finishRound() { return }
+            if !loop.finishRound() { return end(loop.death ?? .hostGone("it is stopping")) }
             while true {
                 let messages = next(until: loop.engine.nextWake)
                 var stop: (@Sendable () -> Void)?
@@ -117,16 +127,10 @@ final class Conductor: Sendable {
                     if case .stop(let done) = message { stop = done } else { loop.handle(message) }
                 }
                 loop.tick()
-                let alive = loop.finishRound()
-                if !alive {
-                    inbox.withLock { $0.stopped = true }
-                    return
-                }
-                if let stop {
-                    inbox.withLock { $0.stopped = true }
-                    stop()
-                    return
-                }
+                if loop.finishRound() && stop == nil { continue }
+                end(loop.death ?? .hostGone("it is stopping"))
+                stop?()
+                return
             }
         }
         thread.name = "conductor"
@@ -134,13 +138,35 @@ final class Conductor: Sendable {
         thread.start()
     }
 
+    /// Nothing more is done; whoever has asked and not been heard, or asks from here on, is told.
+    private func end(_ problem: Problem) {
+        let unheard = inbox.withLock { inbox in
+            inbox.ended = problem
+            defer { inbox.messages = [] }
+            return inbox.messages
+        }
+        for message in unheard { Self.refuse(message, problem) }
+    }
+
+    /// Answers whoever waits for a message that will never be carried out. Who waits for something to become durable
+    /// waits on: it does not, and the process is about to end.
+    static func refuse(_ message: Message, _ problem: Problem) {
+        switch message {
+        case .person(_, let reply): reply(.failure(problem))
+        case .inspect(let look): look(Engine())
+        case .stop(let done): done()
+        default: break
+        }
+    }
+
     /// Gives the conductor something to do. Never blocks.
     func send(_ message: Message) {
-        let first = inbox.withLock { inbox -> Bool in
-            if inbox.stopped { return false }
+        let (first, ended) = inbox.withLock { inbox -> (Bool, Problem?) in
+            if let ended = inbox.ended { return (false, ended) }
             inbox.messages.append(message)
-            return inbox.messages.count == 1
+            return (inbox.messages.count == 1, nil)
         }
+        if let ended { Self.refuse(message, ended) }
         if first {
             bell.lock()
             bell.signal()

@@ -9,17 +9,19 @@ final class ConnectionWorker: Sendable {
     private let supervisor: WorkerSupervisor
     private let timeouts: [String: Int64]
     private let isPractice: Bool
+    private let limits: LimitKeeper
     private let now: @Sendable () -> Int64
 
     init(
         connection: String, readers: Int, supervisor: WorkerSupervisor, timeouts: [String: Int64], isPractice: Bool,
-        now: @escaping @Sendable () -> Int64
+        limits: LimitKeeper, now: @escaping @Sendable () -> Int64
     ) {
         self.connection = connection
         self.readers = readers
         self.supervisor = supervisor
         self.timeouts = timeouts
         self.isPractice = isPractice
+        self.limits = limits
         self.now = now
     }
 
@@ -27,26 +29,37 @@ final class ConnectionWorker: Sendable {
     func call(_ request: PluginRequest, context: CallContext) async -> CallResult {
         var context = context
         if isPractice { context.flags.insert(.practice) }
-        return await supervisor.call(request, context: context)
+        let result = await supervisor.call(request, context: context)
+        if Self.isThrottled(result) { limits.throttled(connection) }
+        return result
     }
 
-    func read(_ read: PluginRequest.Read) async throws(Problem) -> ReadPage {
+    private static func isThrottled(_ result: CallResult) -> Bool {
+        switch result.outcome {
+        case .failure(.plugin(let failure)): failure.errorClass == .throttled
+        case .success(.outcomes(let outcomes)):
+            outcomes.contains { if case .refused(let failure) = $0 { failure.errorClass == .throttled } else { false } }
+        default: false
+        }
+    }
+
+    func read(_ read: PluginRequest.Read) async throws(ConnectionTrouble) -> ReadPage {
         guard case .page(let page) = try await ask(.read(read), timeouts["read"] ?? HostLimits.readTimeoutMs) else {
-            throw .connectorAnswered(connection, "read")
+            throw drift("read")
         }
         return page
     }
 
-    func listenOpen() async throws(Problem) -> ListenEndpoint {
+    func listenOpen() async throws(ConnectionTrouble) -> ListenEndpoint {
         guard case .endpoint(let endpoint) = try await ask(.listenOpen, HostLimits.probeTimeoutMs) else {
-            throw .connectorAnswered(connection, "listen")
+            throw drift("listen")
         }
         return endpoint
     }
 
-    func listenFrame(_ frame: [UInt8]) async throws(Problem) -> EventResult {
+    func listenFrame(_ frame: [UInt8]) async throws(ConnectionTrouble) -> EventResult {
         guard case .event(let event) = try await ask(.listenFrame(frame), HostLimits.frameTimeoutMs) else {
-            throw .connectorAnswered(connection, "listen")
+            throw drift("listen")
         }
         return event
     }
@@ -54,9 +67,11 @@ final class ConnectionWorker: Sendable {
     /// Proves address, credentials and permissions anew; the connector's JSON.
     func probe() async throws(Problem) -> JSON {
         let wait = timeouts["probe"] ?? HostLimits.probeTimeoutMs
-        guard case .text(let bytes) = try await ask(.probe, wait, flags: .probe) else {
-            throw .connectorAnswered(connection, "probe")
+        let answer: PluginResponse
+        do throws(ConnectionTrouble) { answer = try await ask(.probe, wait, flags: .probe) } catch {
+            throw error.problem
         }
+        guard case .text(let bytes) = answer else { throw .connectorAnswered(connection, "probe") }
         return try JSON.parse(bytes)
     }
 
@@ -67,13 +82,20 @@ final class ConnectionWorker: Sendable {
 
     private func ask(
         _ request: PluginRequest, _ wait: Int64, flags: CallContext.Flags = []
-    ) async throws(Problem) -> PluginResponse {
+    ) async throws(ConnectionTrouble) -> PluginResponse {
         let context = CallContext(
             deadlineMs: now() + wait, traceID: "\(connection)-\(request.kind.rawValue)", flags: flags)
         switch await call(request, context: context).outcome {
         case .success(let response): return response
-        case .failure(let failure): throw .called(connection, failure)
+        case .failure(let failure):
+            let told = Dispatcher.told(failure)
+            throw ConnectionTrouble(
+                problem: .called(connection, failure), cls: told.cls, retryAfter: told.retryAfter)
         }
+    }
+
+    private func drift(_ ability: String) -> ConnectionTrouble {
+        ConnectionTrouble(problem: .connectorAnswered(connection, ability), cls: .bug, retryAfter: nil)
     }
 }
 

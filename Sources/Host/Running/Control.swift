@@ -26,20 +26,30 @@ enum ControlSocket {
         }
     }
 
-    /// One line, without its end; nil when the other side closed or sent more than the limit.
-    static func readLine(_ descriptor: Int32) -> [UInt8]? {
-        var line: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let count = recv(descriptor, &buffer, buffer.count, 0)
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { return nil }
-            if let end = buffer[..<count].firstIndex(of: 10) {
-                line += buffer[..<end]
-                return line
+    /// The lines of a connection, one after the other.
+    struct Lines {
+        let descriptor: Int32
+        /// What came behind the last line.
+        private var rest: [UInt8] = []
+
+        init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+        /// One line, without its end; nil when the other side closed or sent more than the limit.
+        mutating func next() -> [UInt8]? {
+            var searched = 0
+            var buffer = [UInt8](repeating: 0, count: 65_536)
+            while true {
+                if let end = rest[searched...].firstIndex(of: 10) {
+                    defer { rest.removeSubrange(...end) }
+                    return Array(rest[..<end])
+                }
+                searched = rest.count
+                if rest.count > HostLimits.controlBytes { return nil }
+                let count = recv(descriptor, &buffer, buffer.count, 0)
+                if count < 0 && errno == EINTR { continue }
+                guard count > 0 else { return nil }
+                rest += buffer[..<count]
             }
-            line += buffer[..<count]
-            if line.count > HostLimits.controlBytes { return nil }
         }
     }
 
@@ -121,7 +131,9 @@ final class ControlServer: Sendable {
         guard getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0,
             credentials[1] == geteuid() || credentials[1] == 0
         else { return }
-        while let line = ControlSocket.readLine(peer) {
+        let person = SystemUser.name(of: credentials[1])
+        var lines = ControlSocket.Lines(peer)
+        while let line = lines.next() {
             let done = DispatchSemaphore(value: 0)
             let reply = Mutex(JSON.null)
             Task {
@@ -129,7 +141,7 @@ final class ControlServer: Sendable {
                 do throws(Problem) {
                     let request = try JSON.parse(line)
                     let verb = request["verb"]?.string ?? ""
-                    result = ["ok": try await answer(verb, request["arguments"] ?? [:])]
+                    result = ["ok": try await Self.asking(person, verb, request["arguments"] ?? [:], answer)]
                 } catch {
                     result = ControlSocket.json(error)
                 }
@@ -140,6 +152,17 @@ final class ControlServer: Sendable {
             done.wait()
             if !ControlSocket.writeLine(peer, reply.withLock { $0 }) { return }
         }
+    }
+
+    /// Answers in the name of the one who asks: that is who the audit names.
+    private static func asking(
+        _ person: String, _ verb: String, _ arguments: JSON,
+        _ answer: @escaping @Sendable (String, JSON) async throws(Problem) -> JSON
+    ) async throws(Problem) -> JSON {
+        let result: Result<JSON, Problem> = await HostProcess.$person.withValue(person) {
+            do throws(Problem) { return .success(try await answer(verb, arguments)) } catch { return .failure(error) }
+        }
+        return try result.get()
     }
 
     func stop() {
@@ -161,6 +184,15 @@ struct ControlClient: HostControl {
         return true
     }
 
+    /// Waits a little for a host that is starting.
+    func isAliveSoon() async -> Bool {
+        for _ in 0..<HostLimits.startingHostTries {
+            if isAlive() { return true }
+            try? await Task.sleep(for: .milliseconds(HostLimits.startingHostWaitMs))
+        }
+        return false
+    }
+
     private func connect() throws(Problem) -> Int32 {
         let address = try ControlSocket.address(path)
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -176,8 +208,9 @@ struct ControlClient: HostControl {
         let descriptor = try connect()
         let answer: JSON? = await Blocking.run {
             defer { close(descriptor) }
+            var lines = ControlSocket.Lines(descriptor)
             guard ControlSocket.writeLine(descriptor, ["verb": .string(verb), "arguments": arguments]),
-                let line = ControlSocket.readLine(descriptor)
+                let line = lines.next()
             else { return nil }
             return try? JSON.parse(line)
         }

@@ -3,6 +3,7 @@ import Ledger
 import Logging
 import Synchronization
 import Values
+import Vault
 import Workers
 
 /// Carries out what the conductor decided: calls to target connections, and fetches from source connections.
@@ -16,17 +17,17 @@ final class Dispatcher: Conductor.Actor {
 
     private let running = Mutex(Running())
     private let services: PluginServices
-    private let limits: LimitKeeper
+    private let mask: SecretMask
     private let log: Logger
     private let now: @Sendable () -> Int64
     private let died: @Sendable (Problem) -> Void
 
     init(
-        services: PluginServices, limits: LimitKeeper, log: Logger, now: @escaping @Sendable () -> Int64,
+        services: PluginServices, mask: SecretMask, log: Logger, now: @escaping @Sendable () -> Int64,
         died: @escaping @Sendable (Problem) -> Void
     ) {
         self.services = services
-        self.limits = limits
+        self.mask = mask
         self.log = log
         self.now = now
         self.died = died
@@ -62,7 +63,7 @@ final class Dispatcher: Conductor.Actor {
             else { return nil }
             return Target(
                 lane: lane, connection: connection, worker: worker,
-                settings: plan.flows[delivery.flow]?.settings ?? Array("{}".utf8))
+                settings: delivery.settings.isEmpty ? Array("{}".utf8) : delivery.settings)
         }
     }
 
@@ -88,9 +89,7 @@ final class Dispatcher: Conductor.Actor {
                 context: context(target, delivery, "write", HostLimits.writeTimeoutMs))
             services.end(key: delivery.key)
             CrashPoint.outcomeArrived.reach()
-            let answer = Self.answer(result, target.worker)
-            if case .failed(.throttled, _, _) = answer.outcome { limits.throttled(target.lane.connection) }
-            send(.delivered(delivery, answer))
+            send(.delivered(delivery, answer(result, target.worker)))
         }
     }
 
@@ -105,7 +104,7 @@ final class Dispatcher: Conductor.Actor {
                     PluginRequest.Write(document: target.lane.document, settings: target.settings, records: [record])),
                 context: context(target, delivery, "poll", HostLimits.writeTimeoutMs))
             services.end(key: delivery.key)
-            send(.polled(delivery, Self.answer(result, target.worker)))
+            send(.polled(delivery, answer(result, target.worker)))
         }
     }
 
@@ -130,9 +129,16 @@ final class Dispatcher: Conductor.Actor {
                 let told = Self.told(failure)
                 let answer: FindAnswer =
                     told.cls == .unsupported ? .unsupported : .failed(told.cls, retryAfter: told.retryAfter)
-                send(.found(delivery, answer, nil, detail: told.detail))
+                send(.found(delivery, answer, nil, detail: mask.mask(told.detail)))
             }
         }
+    }
+
+    /// The answer with every known secret masked in what people will read.
+    private func answer(_ result: CallResult, _ worker: ConnectionWorker) -> Conductor.Answer {
+        var answer = Self.answer(result, worker)
+        answer.detail = answer.detail.map { mask.mask($0) }
+        return answer
     }
 
     private func context(
@@ -192,8 +198,11 @@ final class Dispatcher: Conductor.Actor {
             // A service the host refused (`denied`) is a connector asking for what it may not: its bug, not the document's.
             let cls = FailureClass(rawValue: Int(failure.errorClass.rawValue)) ?? .bug
             return (cls, failure.retryAfterMs, Words.failure(failure))
-        case .workerDied(let death): return (.bug, nil, Words.died(death))
-        case .deadlineExceeded: return (.cancelled, nil, Words.deadline)
+        case .workerDied(let death):
+            // One that we stopped ourselves says nothing about the document.
+            return (death.cause == .stopped ? .cancelled : .bug, nil, Words.died(death))
+        // Before any byte of a write this is a call that hangs: it must not come back for ever without a try.
+        case .deadlineExceeded: return (.transient, nil, Words.deadline)
         case .cancelled: return (.cancelled, nil, Words.cancelled)
         case .contractBreach(let breach): return (.bug, nil, Words.problem(breach.problem))
         case .notSent(let problem): return (.unreachable, nil, Words.problem(problem))

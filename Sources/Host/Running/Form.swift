@@ -19,6 +19,8 @@ struct Form {
     /// Rule or cause for people, JSON text.
     var detail: String?
 
+    var isHold: Bool { if case .hold = result { true } else { false } }
+
     func disposition(key: String) -> Disposition {
         switch result {
         case .ready: .ready(orderKey: key)

@@ -36,6 +36,12 @@ enum HostLimits {
     static let controlBytes = 16 << 20
     /// How long a stopping host waits for calls on their way before it leaves them to the next start.
     static let stopGraceMs: Int64 = 10_000
+    /// Between two looks whether the last of these calls has come back; a person waits for the end.
+    static let drainPollMs: Int64 = 20
+    /// Between two looks whether `openItemsHighWater` leaves room; a page is read in some hundred milliseconds.
+    static let roomPollMs: Int64 = 50
+    /// Documents of one flow that one `ledger retry --flow` queues. More is a second call.
+    static let retriedAtOnce = 100_000
     /// An idle worker is stopped after so long.
     static let idleWorkerMs: Int64 = 600_000
     /// Parts a durable window's allowance is debited in: a crash loses at most one part.
@@ -54,6 +60,24 @@ enum HostLimits {
     static let lowestRatePercent = 5
     /// Windows up to here are rates and go slower after a throttled answer; longer ones are allowances.
     static let slowableWindowMs: Int64 = 3_600_000
+    /// A document that cannot be read is asked for again ever more rarely, at last by the hour.
+    static let longestFetchRetryMs: Int64 = 3_600_000
+    /// Failed fetches of one document before a person is told: about a minute of trying.
+    static let fetchTries = 6
+    /// Fetches that leave a document out before it counts as gone; a vendor's list runs ahead of its detail.
+    static let goneTries = 3
+    /// Fetches whose answer is older than the event before it is taken as it is.
+    static let lagTries = 5
+    /// Starts of one supervisor before its numbers could meet another's; the restart budget ends it long before.
+    static let generationsPerWorker: UInt64 = 1 << 32
+    /// How often a held lock is looked at again.
+    static let lockPollMs: Int64 = 20
+    /// A host that has taken the workspace listens within this many looks.
+    static let startingHostTries = 100
+    /// See `startingHostTries`.
+    static let startingHostWaitMs: Int64 = 50
+    /// A command without a host holds the workspace for a second or two; longer, and something hangs.
+    static let commandLockWaitMs: Int64 = 15_000
     /// To a ready connection, TLS included; a LAN answers in milliseconds, a far cloud in a second.
     static let connectTimeoutMs: Int64 = 10_000
     /// Windows a connection file may bound although the connector's profile does not name them.

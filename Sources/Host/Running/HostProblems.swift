@@ -20,6 +20,13 @@ extension Problem {
             nextZH: "结果未知的单据只能核对 (retry) 或确认 (resolve); datong ledger show \(id)",
             nextEN: "an unknown outcome can only be looked up (retry) or resolved; datong ledger show \(id)")
     }
+    static func halfDone(_ id: ItemID) -> Problem {
+        Problem(
+            "E-HOST-021", zh: "单据 \(id) 在目标系统中已有一半 (例如已保存未提交), 不能跳过",
+            en: "half of item \(id) stands at the target (saved, not submitted, say): it cannot be skipped",
+            nextZH: "datong ledger retry \(id) 继续, 或在目标系统处理后 datong ledger resolve \(id)",
+            nextEN: "datong ledger retry \(id) goes on, or settle it at the target and datong ledger resolve \(id)")
+    }
     static func workspaceInUse(_ pid: String) -> Problem {
         Problem(
             "E-HOST-004", zh: "工作区正被另一个 datong 进程使用 (\(pid))",

@@ -27,6 +27,8 @@ final class HostProcess: Sendable {
         var signatures: [String: String] = [:]
         var server: ControlServer?
         var stopping = false
+        /// Worker generations are unique in the host: sessions know calls by them.
+        var generation: UInt64 = 1
     }
 
     let paths: WorkspacePaths
@@ -49,6 +51,9 @@ final class HostProcess: Sendable {
     private let state: Mutex<State>
     private let ended: Ending
 
+    /// Who asks; the account at the other end of the control socket.
+    @TaskLocal static var person = SystemUser.name
+
     static let clock: @Sendable () -> Int64 = {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
@@ -63,7 +68,13 @@ final class HostProcess: Sendable {
     ) async throws(Problem) -> HostProcess {
         let paths = WorkspacePaths(root: root)
         try paths.prepare()
-        let lock = try RunLock(paths.lock)
+        let lock: RunLock
+        do {
+            // The wait for another command's lock must not hold one of the cooperative pool's threads.
+            lock = try await Blocking.run { try RunLock(paths.lock, role: mode == .serve ? .host : .command) }
+        } catch {
+            throw error as? Problem ?? .hostGone("\(error)")
+        }
         do throws(Problem) {
             return try await HostProcess(paths: paths, lock: lock, mode: mode, terminal: terminal, log: log)
         } catch {
@@ -110,10 +121,10 @@ final class HostProcess: Sendable {
             http: http, vault: vault, ledger: ledger, sessions: sessions, limits: limits, mask: mask, log: log,
             now: now,
             commit: commit, post: { changes in conductorBox.withLock { $0 }?.send(.commit(changes) {}) })
-        let dispatcher = Dispatcher(services: services, limits: limits, log: log, now: now) { ended.end(with: $0) }
+        let dispatcher = Dispatcher(services: services, mask: mask, log: log, now: now) { ended.end(with: $0) }
         let conductor = Conductor(ledger: ledger, sealer: sealer, actor: dispatcher, log: log, now: now)
         conductorBox.withLock { $0 = conductor }
-        let streams = SourceStreams(conductor: conductor, ledger: ledger, log: log, now: now)
+        let streams = SourceStreams(conductor: conductor, ledger: ledger, mask: mask, log: log, now: now)
         dispatcher.join(conductor, streams)
 
         self.paths = paths
@@ -201,12 +212,17 @@ final class HostProcess: Sendable {
                     settings: JSON.object(connection.file.settings).serialized(),
                     secrets: connection.file.secrets.keys.sorted(), timeZone: plan.timeZone),
                 concurrency: concurrency, runtimeFolder: WorkerInspector.runtimeFolder, nowMs: Self.clock)
+            let generation = state.withLock { state -> UInt64 in
+                defer { state.generation += HostLimits.generationsPerWorker }
+                return state.generation
+            }
             let supervisor = WorkerSupervisor(
-                configuration, services: services, policy: WorkerSupervisor.Policy(idleMs: HostLimits.idleWorkerMs))
+                configuration, services: services, policy: WorkerSupervisor.Policy(idleMs: HostLimits.idleWorkerMs),
+                firstGeneration: generation)
             let worker = ConnectionWorker(
                 connection: name, readers: concurrency[.read], supervisor: supervisor,
                 timeouts: connection.file.timeouts,
-                isPractice: workspace.practice, now: Self.clock)
+                isPractice: workspace.practice, limits: limits, now: Self.clock)
             let old = state.withLock { state -> ConnectionWorker? in
                 defer {
                     state.workers[name] = worker
@@ -228,15 +244,11 @@ final class HostProcess: Sendable {
     }
 
     private func site(_ connection: PlannedConnection) -> PluginServices.Site {
-        let versions = connection.file.secrets.sorted { $0.key < $1.key }.map {
-            "\($0.value)@\(vault.current.version(of: $0.value) ?? 0)"
-        }
         return PluginServices.Site(
             connector: connection.file.connector, endpoint: connection.file.endpoint, egress: connection.egress,
             secrets: connection.file.secrets,
             connectTimeoutMs: Int(connection.file.timeouts["connect"] ?? HostLimits.connectTimeoutMs),
-            http11: connection.product["http"]?["version"]?.string == "1.1", credential: versions.joined(separator: " ")
-        )
+            http11: connection.product["http"]?["version"]?.string == "1.1")
     }
 
     private static func rules(_ connection: PlannedConnection) -> [LimitRule] {
@@ -260,6 +272,10 @@ final class HostProcess: Sendable {
     var plan: Plan { state.withLock { $0.plan } }
     var workspace: WorkspaceFile { state.withLock { $0.builder.revision.draft.workspace } }
     var draft: Draft { state.withLock { $0.builder.revision.draft } }
+    /// The immutable id of a flow's row, of earlier revisions too.
+    func name(ofFlow id: Int64) -> String? {
+        state.withLock { $0.builder.names[.flow]?.first { $0.value == id }?.key }
+    }
     func worker(_ connection: String) -> ConnectionWorker? { state.withLock { $0.workers[connection] } }
     var connectorInspector: any ConnectorInspector { inspector }
 
@@ -308,7 +324,7 @@ final class HostProcess: Sendable {
                     })
             }
             if !busy { break }
-            try? await Task.sleep(for: .milliseconds(20))
+            try? await Task.sleep(for: .milliseconds(HostLimits.drainPollMs))
         }
         await withCheckedContinuation { continuation in conductor.send(.stop { continuation.resume() }) }
         for worker in state.withLock({ Array($0.workers.values) }) { await worker.stop() }

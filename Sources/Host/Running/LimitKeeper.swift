@@ -22,10 +22,17 @@ final class LimitKeeper: Sendable {
     private struct Window {
         var rule: LimitRule
         var window: SlidingWindow
-        /// Calls of the last durable part not used yet.
-        var paid = 0
+        /// What is left of durable parts, oldest first.
+        var paid: [Debit] = []
         /// A part is being made durable: others wait for it instead of paying for more.
         var isPaying = false
+    }
+
+    /// Calls debited for a rule at a time.
+    private struct Debit {
+        var rule: LimitRule
+        var at: Milliseconds
+        var calls: Int
     }
 
     private struct Waiter {
@@ -80,27 +87,25 @@ final class LimitKeeper: Sendable {
         self.paid = paid
     }
 
-    /// The limits of a connection; unchanged rules keep their counts.
+    /// The limits of a connection; unchanged rules keep their counts. Not called for one connection twice at once.
     func set(_ connection: String, _ rules: [LimitRule]) {
         let at = now()
-        let wanted = rules.filter { $0.window != nil }
-        let known = state.withLock { $0.sites[connection]?.windows ?? [] }
-        let windows = wanted.map { rule -> Window in
-            if let old = known.first(where: { $0.rule == rule }) { return old }
-            var window = SlidingWindow(
-                length: rule.window ?? 1, max: rule.max, parts: HostLimits.blocksPerWindow)
+        let fresh = rules.filter { $0.window != nil }.map { rule -> Window in
+            let length = rule.window ?? 1
+            var window = SlidingWindow(length: length, max: rule.max, parts: HostLimits.blocksPerWindow)
             if Self.isDurable(rule) {
-                for block in paid(Self.bucket(connection, rule), at - (rule.window ?? 0)) {
-                    window.count(block.calls, at: block.at)
-                }
-            } else if known.isEmpty {
+                // A block covers calls to the end of its part: it leaves the window that much later.
+                let from = at - length - length / Milliseconds(HostLimits.blocksPerWindow) - 1
+                for block in paid(Self.bucket(connection, rule), from) { window.count(block.calls, at: block.at) }
+            } else {
                 window.count(rule.max, at: at)
             }
             return Window(rule: rule, window: window)
         }
         let run = state.withLock { state -> [Waiter] in
+            let known = state.sites[connection]?.windows ?? []
             state.sites[connection, default: Site()].rules = rules
-            state.sites[connection]?.windows = windows
+            state.sites[connection]?.windows = fresh.map { new in known.first { $0.rule == new.rule } ?? new }
             state.sites[connection]?.atOnce = rules.filter { $0.window == nil }.map(\.max).min()
             return Self.admit(connection, &state)
         }
@@ -115,46 +120,11 @@ final class LimitKeeper: Sendable {
         guard await takePlace(connection) else { return false }
         while true {
             let at = now()
-            enum Step { case go, wait(Milliseconds), pay([(String, Int, Int)]) }
-            let step = state.withLock { state -> Step in
-                guard var site = state.sites[connection] else { return .go }
-                defer { state.sites[connection] = site }
-                let spending = site.windows.indices.filter {
-                    site.windows[$0].rule.meter.isEmpty || site.windows[$0].rule.meter == meter
-                }
-                var wait: Milliseconds = 0
-                var due: [(String, Int, Int)] = []
-                for index in spending where site.windows[index].paid == 0 {
-                    if site.windows[index].isPaying { return .wait(1) }
-                    let isRate = (site.windows[index].rule.window ?? 0) < HostLimits.slowableWindowMs
-                    let percent = isRate ? site.rate.percent(at: at) : 100
-                    wait = max(wait, site.windows[index].window.wait(at, percent: percent))
-                    let rule = site.windows[index].rule
-                    if wait == 0 && Self.isDurable(rule) {
-                        let room = rule.max - site.windows[index].window.spent(at)
-                        let part = min(max(rule.max / HostLimits.blocksPerWindow, 1), room)
-                        due.append((Self.bucket(connection, rule), index, part))
-                    }
-                }
-                if wait > 0 { return .wait(wait) }
-                if !due.isEmpty {
-                    // Counted before it is durable, so that nobody else pays for the same part.
-                    for (_, index, part) in due {
-                        site.windows[index].window.count(part, at: at)
-                        site.windows[index].isPaying = true
-                    }
-                    return .pay(due)
-                }
-                for index in spending {
-                    if Self.isDurable(site.windows[index].rule) {
-                        site.windows[index].paid -= 1
-                    } else {
-                        site.windows[index].window.count(at: at)
-                    }
-                }
-                return .go
+            if at > deadline {
+                leave(connection)
+                return false
             }
-            switch step {
+            switch step(connection, meter, at) {
             case .go: return true
             case .wait(let wait):
                 if at + wait > deadline {
@@ -167,16 +137,97 @@ final class LimitKeeper: Sendable {
                     leave(connection)
                     return false
                 }
-            case .pay(let due):
-                for (bucket, index, part) in due {
-                    await pay(bucket, at, part)
-                    state.withLock { state in
-                        guard let site = state.sites[connection], index < site.windows.count else { return }
-                        state.sites[connection]?.windows[index].paid += part
-                        state.sites[connection]?.windows[index].isPaying = false
-                    }
+            case .pay(let debits):
+                for debit in debits {
+                    await pay(Self.bucket(connection, debit.rule), at, debit.calls)
+                    credit(connection, debit)
+                }
+            case .move(let debits):
+                for debit in debits {
+                    // Taken back first: a crash in between loses calls that were never made.
+                    await pay(Self.bucket(connection, debit.rule), debit.at, -debit.calls)
+                    await pay(Self.bucket(connection, debit.rule), at, debit.calls)
+                    credit(connection, Debit(rule: debit.rule, at: at, calls: debit.calls))
                 }
             }
+        }
+    }
+
+    private enum Step {
+        case go
+        case wait(Milliseconds)
+        /// Make these debits durable, then look again.
+        case pay([Debit])
+        /// Make durable that these count as of now, then look again.
+        case move([Debit])
+    }
+
+    private func step(_ connection: String, _ meter: String, _ at: Milliseconds) -> Step {
+        state.withLock { state -> Step in
+            guard var site = state.sites[connection] else { return .go }
+            defer { state.sites[connection] = site }
+            let spending = site.windows.indices.filter {
+                site.windows[$0].rule.meter.isEmpty || site.windows[$0].rule.meter == meter
+            }
+            var moving: [Debit] = []
+            for index in spending { moving += Self.takeStale(&site.windows[index], at) }
+            if !moving.isEmpty { return .move(moving) }
+            var wait: Milliseconds = 0
+            var due: [Debit] = []
+            for index in spending where site.windows[index].paid.isEmpty {
+                if site.windows[index].isPaying { return .wait(1) }
+                let rule = site.windows[index].rule
+                let isRate = (rule.window ?? 0) < HostLimits.slowableWindowMs
+                let percent = isRate ? site.rate.percent(at: at) : 100
+                wait = max(wait, site.windows[index].window.wait(at, percent: percent))
+                if wait == 0 && Self.isDurable(rule) {
+                    let room = rule.max - site.windows[index].window.spent(at)
+                    let part = min(max(rule.max / HostLimits.blocksPerWindow, 1), room)
+                    due.append(Debit(rule: rule, at: at, calls: part))
+                }
+            }
+            if wait > 0 { return .wait(wait) }
+            if !due.isEmpty {
+                // Counted before it is durable, so that nobody else pays for the same part.
+                for debit in due {
+                    guard let index = spending.first(where: { site.windows[$0].rule == debit.rule }) else { continue }
+                    site.windows[index].window.count(debit.calls, at: at)
+                    site.windows[index].isPaying = true
+                }
+                return .pay(due)
+            }
+            for index in spending {
+                if !Self.isDurable(site.windows[index].rule) {
+                    site.windows[index].window.count(at: at)
+                } else {
+                    site.windows[index].paid[0].calls -= 1
+                    if site.windows[index].paid[0].calls == 0 { site.windows[index].paid.removeFirst() }
+                }
+            }
+            return .go
+        }
+    }
+
+    /// What is left of debits too old to stand for a call made now: such a call would still lie in the window when its
+    /// debit has left it. Given back to be debited as of now; what has left the window already is void.
+    private static func takeStale(_ window: inout Window, _ at: Milliseconds) -> [Debit] {
+        let stale = window.paid.filter { !window.window.covers($0.at, at) }
+        if stale.isEmpty { return [] }
+        window.paid.removeAll { !window.window.covers($0.at, at) }
+        return stale.compactMap { debit in
+            let moved = window.window.move(debit.calls, from: debit.at, to: at)
+            return moved == 0 ? nil : Debit(rule: debit.rule, at: debit.at, calls: moved)
+        }
+    }
+
+    /// The debit is durable: its calls may be made.
+    private func credit(_ connection: String, _ debit: Debit) {
+        state.withLock { state in
+            guard let index = state.sites[connection]?.windows.firstIndex(where: { $0.rule == debit.rule }) else {
+                return
+            }
+            state.sites[connection]?.windows[index].paid.append(debit)
+            state.sites[connection]?.windows[index].isPaying = false
         }
     }
 
@@ -246,9 +297,11 @@ final class LimitKeeper: Sendable {
         let at = now()
         return state.withLock { state in
             guard var site = state.sites[connection] else { return [] }
-            return site.windows.indices.filter { Self.isDurable(site.windows[$0].rule) }.map { index in
+            return site.windows.indices.map { index in
                 let rule = site.windows[index].rule
-                let spent = site.windows[index].window.spent(at) - site.windows[index].paid
+                let spent =
+                    site.windows[index].window.spent(at)
+                    - site.windows[index].paid.reduce(0) { $0 + $1.calls }
                 return [
                     "id": .string(rule.id), "window_ms": .int(Int(rule.window ?? 0)), "max": .int(rule.max),
                     "spent": .int(spent),

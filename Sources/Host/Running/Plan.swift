@@ -19,6 +19,9 @@ struct Plan: Sendable {
     var lanes: [LaneID: PlannedLane]
     /// The customer's zone.
     var timeZone: String
+
+    /// Row numbers under which write-backs count.
+    var writeBackFlows: Set<FlowID> { Set(flows.values.compactMap { $0.writeBack?.flow }) }
 }
 
 /// A connection as it runs.
@@ -89,7 +92,7 @@ struct PlannedWriteBack: Sendable {
 }
 
 /// A source stream as it runs.
-struct PlannedStream: Sendable {
+struct PlannedStream: Sendable, Equatable {
     var id: Int64
     var connection: String
     var document: String

@@ -97,6 +97,14 @@ struct PlanBuilder {
         product["documents"]?.array?.first { $0["type"]?.string == type }
     }
 
+    /// How long the target may still commit. A practice workspace may say less than the connector: a typo elsewhere
+    /// would double documents.
+    private func horizon(_ connection: PlannedConnection, _ entry: JSON) -> Milliseconds {
+        let declared = entry["commit_horizon_ms"]?.int ?? HostLimits.commitHorizonMs
+        guard let chosen = connection.file.commitHorizon else { return declared }
+        return revision.draft.workspace.practice ? chosen : max(chosen, declared)
+    }
+
     private mutating func lane(_ connection: PlannedConnection, _ document: String, _ plan: inout Plan) throws(Problem)
         -> LaneID
     {
@@ -111,8 +119,7 @@ struct PlanBuilder {
             rules: LaneRules(
                 maxInFlight: Int(max(min(declared, bound), 1)),
                 enforcesUniqueKey: entry["unique_key"]?.bool ?? false, canFind: abilities.contains("find"),
-                commitHorizon: connection.file.commitHorizon ?? entry["commit_horizon_ms"]?.int
-                    ?? HostLimits.commitHorizonMs, epoch: epoch,
+                commitHorizon: horizon(connection, entry), epoch: epoch,
                 settlesUnknown: entry["unknown"]?.string == "settle"))
         return id
     }

@@ -19,8 +19,6 @@ final class PluginServices: WorkerServices {
         var connectTimeoutMs: Int
         /// The product breaks on HTTP/2.
         var http11: Bool
-        /// Host-wide unique credential version: the vault's versions of every secret above.
-        var credential: String
     }
 
     private let http: HTTPClient
@@ -64,6 +62,9 @@ final class PluginServices: WorkerServices {
     func end(key: String) { _ = items.withLock { $0.removeValue(forKey: key) } }
 
     func note(_ note: PluginNote, for call: CallIdentity) {
+        if case .progress(let done, let total) = note {
+            log.debug("\(done) of \(total)", metadata: ["trace": "\(call.context.traceID)"])
+        }
         guard case .log(let level, let text) = note else { return }
         let line = mask.mask(text)
         let severity: Logger.Level =
@@ -97,8 +98,9 @@ final class PluginServices: WorkerServices {
                 return .refused(.denied, "the connection names no such secret")
             }
             do {
-                try await Blocking.run { [vault] in
+                try await Blocking.run { [vault, mask] in
                     _ = try vault.current.put(name: entry, value: SecretBytes(copying: value))
+                    try mask.add(SecretBytes(copying: value), name: entry)
                 }
                 await commit([
                     .audit(
@@ -134,8 +136,14 @@ final class PluginServices: WorkerServices {
     private func key(_ session: ServiceRequest.Session, _ call: CallIdentity, _ site: Site) -> SessionStore.Key {
         SessionStore.Key(
             connector: site.connector, endpoint: site.endpoint, name: session.name, principal: session.principal,
-            credential: site.credential,
+            credential: credential(site),
             scope: call.context.flags.contains(.probe) ? "probe \(call.generation) \(call.callID)" : "")
+    }
+
+    /// The vault's versions of every secret of the connection: a rotated secret is another session.
+    private func credential(_ site: Site) -> String {
+        let vault = vault.current
+        return site.secrets.values.sorted().map { "\($0)@\(vault.version(of: $0) ?? 0)" }.joined(separator: " ")
     }
 
     // MARK: http
@@ -156,7 +164,8 @@ final class PluginServices: WorkerServices {
         let timeout = min(Int64(request.timeoutMs ?? UInt32.max), left)
         if timeout <= 0 { return .refused(.cancelled, "the deadline has passed") }
         guard await limits.enter(call.connection, meter: request.meter, deadline: call.context.deadlineMs) else {
-            return .refused(.throttled, "our own limit for this connection leaves no call before the deadline")
+            // Not `throttled`: the vendor has said nothing, and its rate is not to be halved for our own figure.
+            return .refused(.cancelled, "our own limit for this connection leaves no call before the deadline")
         }
         defer { limits.leave(call.connection) }
         let outgoing = HTTPRequest(

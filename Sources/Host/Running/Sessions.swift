@@ -59,8 +59,9 @@ final class SessionStore: Sendable {
     private struct Store {
         var sessions: [Key: Session] = [:]
         var leases: [UInt64: Key] = [:]
-        /// What each running call has to do with sessions, to be given back when it ends.
-        var calls: [CallKey: [String: Key]] = [:]
+        /// What each running call has to do with sessions, to be given back when it ends; the last of a name is the one
+        /// whose jar the call means.
+        var calls: [CallKey: [Key]] = [:]
         var next: UInt64 = 1
     }
 
@@ -83,7 +84,8 @@ final class SessionStore: Sendable {
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let run = store.withLock { store -> [Ready] in
-                    store.calls[call, default: [:]][key.name] = key
+                    store.calls[call, default: []].removeAll { $0 == key }
+                    store.calls[call]?.append(key)
                     store.sessions[key, default: Session()].maxInFlight = maxInFlight
                     store.sessions[key]?.waiters.append(
                         Waiter(id: ticket, call: call) { continuation.resume(returning: $0) })
@@ -199,7 +201,9 @@ final class SessionStore: Sendable {
 
     /// The jar of a session the call has acquired.
     func jar(named name: String, call: CallKey) -> CookieJar? {
-        store.withLock { store in store.calls[call]?[name].flatMap { store.sessions[$0]?.jar } }
+        store.withLock { store in
+            store.calls[call]?.last { $0.name == name }.flatMap { store.sessions[$0]?.jar }
+        }
     }
 
     /// Gives back places and leases of a call that has ended.
@@ -207,7 +211,7 @@ final class SessionStore: Sendable {
         let ready = store.withLock { store -> [Ready] in
             guard let keys = store.calls.removeValue(forKey: call) else { return [] }
             var ready: [Ready] = []
-            for key in keys.values {
+            for key in keys {
                 store.sessions[key]?.insiders.remove(call)
                 if case .loggingIn(let lease, call)? = store.sessions[key]?.state {
                     store.leases[lease] = nil

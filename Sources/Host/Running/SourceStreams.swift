@@ -5,6 +5,7 @@ import Logging
 import Network
 import Synchronization
 import Values
+import Vault
 import Workers
 
 /// Reads what happens at the sources: events for speed, sweeps for what events missed, fetches for the truth.
@@ -18,10 +19,10 @@ final class SourceStreams: Sendable {
         var workers: [String: ConnectionWorker] = [:]
         var sweeps: [Int64: Task<Void, Never>] = [:]
         var listeners: [String: Task<Void, Never>] = [:]
-        /// Documents to fetch, per stream, oldest first.
-        var wanted: [Int64: [Conductor.Hinted]] = [:]
-        /// Documents in `wanted` or being fetched: an event repeated meanwhile adds nothing.
-        var known: [Int64: Set<String>] = [:]
+        /// Documents to fetch, per stream.
+        var queues: [Int64: FetchQueue] = [:]
+        /// Source connections that stand still.
+        var pauses: [String: SourcePause] = [:]
         var fetchers: [Int64: Int] = [:]
         var stopped = false
         /// What `status` tells of each stream.
@@ -39,40 +40,90 @@ final class SourceStreams: Sendable {
     private let state = Mutex(State())
     private let conductor: Conductor
     private let ledger: Ledger
+    private let mask: SecretMask
     private let log: Logger
     private let now: @Sendable () -> Int64
 
-    init(conductor: Conductor, ledger: Ledger, log: Logger, now: @escaping @Sendable () -> Int64) {
+    init(
+        conductor: Conductor, ledger: Ledger, mask: SecretMask, log: Logger, now: @escaping @Sendable () -> Int64
+    ) {
         self.conductor = conductor
         self.ledger = ledger
+        self.mask = mask
         self.log = log
         self.now = now
     }
 
-    /// Runs the streams of a plan; what runs already with the same filter goes on.
+    /// Runs the streams of a plan; what is unchanged goes on undisturbed, so that an `apply` costs no sweep.
     func run(_ plan: Plan, workers: [String: ConnectionWorker]) {
-        let (old, oldListeners) = state.withLock { state in
-            defer {
-                state.plan = plan
-                state.workers = workers
-                state.sweeps = [:]
-                state.listeners = [:]
+        let (ending, starting, listening) = state.withLock { state in
+            let before = state.plan
+            let oldWorkers = state.workers
+            state.plan = plan
+            state.workers = workers
+            func isKept(_ connection: String) -> Bool {
+                oldWorkers[connection].map { old in workers[connection] === old } ?? false
             }
-            return (state.sweeps, state.listeners)
+            var ending: [Task<Void, Never>] = []
+            for (id, task) in state.sweeps {
+                if let stream = plan.streams[id], stream == before?.streams[id], isKept(stream.connection) { continue }
+                ending.append(task)
+                state.sweeps[id] = nil
+            }
+            let wanted = Set(plan.streams.values.filter(\.listens).map(\.connection))
+            for (connection, task) in state.listeners where !wanted.contains(connection) || !isKept(connection) {
+                ending.append(task)
+                state.listeners[connection] = nil
+            }
+            // A connection with a new worker may have mended what it stood still for.
+            for connection in state.pauses.keys where !isKept(connection) { state.pauses[connection] = nil }
+            let starting = plan.streams.values.filter { state.sweeps[$0.id] == nil }.sorted { $0.id < $1.id }
+            return (ending, starting, wanted.filter { state.listeners[$0] == nil })
         }
-        for task in old.values { task.cancel() }
-        for task in oldListeners.values { task.cancel() }
-        for stream in plan.streams.values.sorted(by: { $0.id < $1.id }) {
+        for task in ending { task.cancel() }
+        for stream in starting {
             let task = Task { await sweepForever(stream) }
             state.withLock { $0.sweeps[stream.id] = task }
         }
-        for connection in Set(plan.streams.values.filter(\.listens).map(\.connection)) {
+        for connection in listening {
             let task = Task { await listenForever(connection) }
             state.withLock { $0.listeners[connection] = task }
         }
         // What was wanted before the workers were there.
-        let waiting = state.withLock { Array($0.wanted.keys) }
+        let waiting = state.withLock { Array($0.queues.keys) }
         for stream in waiting { startFetchers(stream) }
+    }
+
+    // MARK: standing still
+
+    /// A person has checked the connection: go on at once.
+    func resume(_ connection: String) { state.withLock { $0.pauses[connection] = nil } }
+
+    /// Why a source stands still, if it does.
+    func pause(_ connection: String) -> SourcePause? {
+        let at = now()
+        return state.withLock { state in state.pauses[connection].flatMap { $0.until > at ? $0 : nil } }
+    }
+
+    /// Trouble of the connection stops everything on it; false when the trouble is another one.
+    private func standStill(_ connection: String, _ error: any Error) -> Bool {
+        guard let trouble = error as? ConnectionTrouble, trouble.cls.isConnectionTrouble else { return false }
+        let at = now()
+        state.withLock { state in
+            let earlier = state.pauses[connection]
+            if let earlier, earlier.until > at { return }
+            state.pauses[connection] = SourcePause(trouble.cls, retryAfter: trouble.retryAfter, after: earlier, now: at)
+        }
+        return true
+    }
+
+    private func works(_ connection: String) { state.withLock { $0.pauses[connection] = nil } }
+
+    private func waitWhilePaused(_ connection: String) async {
+        while !Task.isCancelled, let pause = pause(connection) {
+            let wait = min(pause.until - now(), HostLimits.firstRetryMs)
+            try? await Task.sleep(for: .milliseconds(max(wait, 1)))
+        }
     }
 
     func stop() {
@@ -96,8 +147,10 @@ final class SourceStreams: Sendable {
     private func sweepForever(_ stream: PlannedStream) async {
         var failures = 0
         while !Task.isCancelled {
+            await waitWhilePaused(stream.connection)
             do {
                 try await sweep(stream)
+                works(stream.connection)
                 failures = 0
                 state.withLock { state in
                     state.reports[stream.id, default: Report()].lastSweepAt = now()
@@ -107,8 +160,9 @@ final class SourceStreams: Sendable {
             } catch is CancellationError {
                 return
             } catch {
-                failures += 1
                 trouble(stream.id, "sweep", error)
+                if standStill(stream.connection, error) { continue }
+                failures += 1
                 let wait = min(HostLimits.firstRetryMs << Int64(min(failures, 10)), HostLimits.longestRetryMs)
                 try? await Task.sleep(for: .milliseconds(wait))
             }
@@ -175,10 +229,10 @@ final class SourceStreams: Sendable {
     private func waitForRoom() async {
         while !Task.isCancelled {
             let open = await withCheckedContinuation { continuation in
-                conductor.send(.inspect { engine in continuation.resume(returning: engine.openCount) })
+                conductor.send(.inspect { engine in continuation.resume(returning: engine.movingCount) })
             }
             if open < HostLimits.openItemsHighWater { return }
-            try? await Task.sleep(for: .milliseconds(50))
+            try? await Task.sleep(for: .milliseconds(HostLimits.roomPollMs))
         }
     }
 
@@ -186,24 +240,23 @@ final class SourceStreams: Sendable {
 
     func fetch(_ stream: Int64, _ hints: [Conductor.Hinted]) {
         state.withLock { state in
-            for hint in hints where state.known[stream, default: []].insert(hint.document).inserted {
-                state.wanted[stream, default: []].append(hint)
-            }
+            for hint in hints { state.queues[stream, default: FetchQueue()].add(hint) }
         }
         startFetchers(stream)
     }
+
+    /// Documents waiting to be fetched, for `status`.
+    func waiting(_ stream: Int64) -> Int { state.withLock { $0.queues[stream]?.count ?? 0 } }
 
     private func startFetchers(_ streamID: Int64) {
         while true {
             let start = state.withLock { state -> PlannedStream? in
                 guard !state.stopped, let stream = state.plan?.streams[streamID],
-                    let worker = state.workers[stream.connection],
-                    state.fetchers[streamID, default: 0] < worker.readers,
-                    !state.wanted[streamID, default: []].isEmpty,
-                    state.fetchers[streamID, default: 0] * HostLimits.fetchBatch
-                        < state.wanted[streamID, default: []].count
+                    let worker = state.workers[stream.connection], let queue = state.queues[streamID], !queue.isEmpty
                 else { return nil }
-                state.fetchers[streamID, default: 0] += 1
+                let running = state.fetchers[streamID, default: 0]
+                guard running < worker.readers, running * HostLimits.fetchBatch < queue.count else { return nil }
+                state.fetchers[streamID] = running + 1
                 return stream
             }
             guard let start else { return }
@@ -211,52 +264,116 @@ final class SourceStreams: Sendable {
         }
     }
 
+    private enum Next {
+        case entries([FetchQueue.Entry])
+        case later(Int64)
+        case none
+    }
+
     private func fetchAll(_ stream: PlannedStream) async {
-        var failures = 0
         while true {
-            let batch = state.withLock { state -> [Conductor.Hinted] in
-                let wanted = state.wanted[stream.id] ?? []
-                if wanted.isEmpty || state.stopped {
-                    state.fetchers[stream.id, default: 1] -= 1
-                    return []
+            await waitWhilePaused(stream.connection)
+            let at = now()
+            let next = state.withLock { state -> Next in
+                if !state.stopped {
+                    let taken = state.queues[stream.id]?.take(at, atMost: HostLimits.fetchBatch) ?? []
+                    if !taken.isEmpty { return .entries(taken) }
+                    if let due = state.queues[stream.id]?.nextAt { return .later(due) }
                 }
-                let batch = Array(wanted.prefix(HostLimits.fetchBatch))
-                state.wanted[stream.id]?.removeFirst(batch.count)
-                return batch
+                state.fetchers[stream.id, default: 1] -= 1
+                return .none
             }
-            if batch.isEmpty { return }
-            do {
-                guard let worker = worker(stream.connection) else { throw Problem.noConnection(stream.connection) }
-                let page = try await worker.read(
-                    PluginRequest.Read(document: stream.document, selection: .documents(batch.map(\.document))))
-                var documents: [Conductor.Received] = []
-                for record in page.records {
-                    if case .document(let bytes) = record.content {
-                        let known = batch.first { $0.document == record.id }?.known ?? ""
-                        documents.append(
-                            Conductor.Received(id: record.id, content: Self.complete(try JSON.parse(bytes), known)))
-                    }
-                }
-                CrashPoint.fetched.reach()
-                let gone = batch.count - documents.count
-                if gone > 0 { log.notice("hinted documents are gone", metadata: ["count": "\(gone)"]) }
-                let received = documents
-                await withCheckedContinuation { continuation in
-                    conductor.send(
-                        .received(stream: stream.id, received, cursor: nil, fetched: batch.map(\.document)) {
-                            continuation.resume()
-                        })
-                }
-                state.withLock { state in for hint in batch { state.known[stream.id]?.remove(hint.document) } }
-                failures = 0
-            } catch {
-                // The hints stay durable; these go to the end of the queue and are asked for again.
-                failures += 1
-                trouble(stream.id, "fetch", error)
-                state.withLock { $0.wanted[stream.id, default: []].append(contentsOf: batch) }
-                let wait = min(HostLimits.firstRetryMs << Int64(min(failures - 1, 10)), HostLimits.longestRetryMs)
-                try? await Task.sleep(for: .milliseconds(wait))
+            switch next {
+            case .none: return
+            case .later(let due):
+                try? await Task.sleep(for: .milliseconds(min(max(due - at, 1), HostLimits.firstRetryMs)))
+            case .entries(let entries): await fetch(entries, stream)
             }
+        }
+    }
+
+    /// One call for these documents; every one of them is received, put back, or told to be unreadable.
+    private func fetch(_ entries: [FetchQueue.Entry], _ stream: PlannedStream) async {
+        let at = now()
+        do {
+            guard let worker = worker(stream.connection) else { throw Problem.noConnection(stream.connection) }
+            let page = try await worker.read(
+                PluginRequest.Read(
+                    document: stream.document, selection: .documents(entries.map(\.hint.document))))
+            var given: [String: JSON] = [:]
+            for record in page.records {
+                if case .document(let bytes) = record.content { given[record.id] = try JSON.parse(bytes) }
+            }
+            works(stream.connection)
+            state.withLock { $0.reports[stream.id]?.trouble = nil }
+            CrashPoint.fetched.reach()
+            var received: [FetchQueue.Entry] = []
+            var documents: [Conductor.Received] = []
+            for entry in entries {
+                guard let document = given[entry.hint.document] else {
+                    await notGiven(entry, stream, HostLimits.goneTries, Words.sourceGone, at)
+                    continue
+                }
+                if Self.isOlder(document, entry.hint.known), entry.attempts < HostLimits.lagTries {
+                    putBack(entry, stream, spends: true)
+                    continue
+                }
+                received.append(entry)
+                documents.append(
+                    Conductor.Received(id: entry.hint.document, content: Self.complete(document, entry.hint.known)))
+            }
+            if received.isEmpty { return }
+            let fetched = received.map { Conductor.Fetched(document: $0.hint.document, at: at) }
+            let sending = documents
+            await withCheckedContinuation { continuation in
+                conductor.send(
+                    .received(stream: stream.id, sending, cursor: nil, fetched: fetched) {
+                        continuation.resume()
+                    })
+            }
+            let finished = received
+            state.withLock { state in for entry in finished { state.queues[stream.id]?.finish(entry) } }
+        } catch {
+            trouble(stream.id, "fetch", error)
+            if standStill(stream.connection, error) || (error as? ConnectionTrouble)?.cls == .cancelled {
+                for entry in entries { putBack(entry, stream, spends: false) }
+                if pause(stream.connection) == nil {
+                    try? await Task.sleep(for: .milliseconds(HostLimits.firstRetryMs))
+                }
+            } else if entries.count > 1 {
+                // Which of them it is shows when each is asked for alone.
+                for entry in entries { putBack(entry, stream, spends: true) }
+            } else {
+                let words = mask.mask((error as? ConnectionTrouble)?.problem.what.zh ?? "\(error)")
+                for entry in entries {
+                    await notGiven(entry, stream, HostLimits.fetchTries, Words.unreadable(words), at)
+                }
+            }
+        }
+    }
+
+    private func putBack(_ entry: FetchQueue.Entry, _ stream: PlannedStream, spends: Bool) {
+        let at = now()
+        state.withLock { $0.queues[stream.id]?.putBack(entry, spends: spends, at) }
+    }
+
+    /// Tried again a few times, then a person sees it among the held.
+    private func notGiven(
+        _ entry: FetchQueue.Entry, _ stream: PlannedStream, _ tries: Int, _ cause: String, _ at: Int64
+    ) async {
+        if entry.attempts + 1 < tries { return putBack(entry, stream, spends: true) }
+        await withCheckedContinuation { continuation in
+            conductor.send(.unreadable(stream: stream.id, entry.hint, cause: cause, at: at) { continuation.resume() })
+        }
+        state.withLock { $0.queues[stream.id]?.finish(entry) }
+    }
+
+    /// The vendor's detail can lag behind its event: a field the event told is different in the answer.
+    private static func isOlder(_ document: JSON, _ known: String) -> Bool {
+        guard !known.isEmpty, let told = try? JSON.parse(known).object else { return false }
+        return told.contains { key, value in
+            guard let seen = document[key], seen != .null else { return false }
+            return seen != value
         }
     }
 
@@ -274,17 +391,22 @@ final class SourceStreams: Sendable {
     private func listenForever(_ connection: String) async {
         var failures = 0
         while !Task.isCancelled {
+            await waitWhilePaused(connection)
             let began = now()
             do {
-                try await listenOnce(connection)
+                // The vendor asked for the next stream: at once, while the old one is still read.
+                if try await listenOnce(connection) { continue }
                 failures = 0
             } catch is CancellationError {
                 return
             } catch {
                 failures = now() - began > HostLimits.longestRetryMs ? 0 : failures + 1
                 for stream in streams(connection) { trouble(stream.id, "listen", error) }
+                _ = standStill(connection, error)
             }
             for stream in streams(connection) { state.withLock { $0.reports[stream.id]?.listening = false } }
+            // A stream that ended at once is not opened again at once, however politely it was closed.
+            if now() - began < HostLimits.longestRetryMs && failures == 0 { failures = 1 }
             let wait = min(HostLimits.firstRetryMs << Int64(min(failures, 10)), HostLimits.longestRetryMs / 2)
             try? await Task.sleep(for: .milliseconds(failures == 0 ? 0 : Int64.random(in: wait / 2...wait)))
         }
@@ -292,7 +414,7 @@ final class SourceStreams: Sendable {
 
     /// One connection of the vendor's stream, until it ends or the vendor asks for the next one. Make before break: the
     /// old stream is read on by a task of its own until it closes.
-    private func listenOnce(_ connection: String) async throws {
+    private func listenOnce(_ connection: String) async throws -> Bool {
         guard let worker = worker(connection), let egress = plan?.connections[connection]?.egress else {
             throw Problem.noConnection(connection)
         }
@@ -307,7 +429,7 @@ final class SourceStreams: Sendable {
                 state.reports[stream.id]?.trouble = nil
             }
         }
-        try await withTaskCancellationHandler {
+        return try await withTaskCancellationHandler {
             for try await message in socket.messages {
                 let bytes: [UInt8] =
                     switch message {
@@ -316,9 +438,10 @@ final class SourceStreams: Sendable {
                     }
                 if try await handle(bytes, connection, worker, socket) {
                     Task { await readOn(connection, worker, socket) }
-                    return
+                    return true
                 }
             }
+            return false
         } onCancel: {
             Task { await socket.close() }
         }
@@ -376,7 +499,8 @@ final class SourceStreams: Sendable {
     }
 
     private func trouble(_ stream: Int64, _ doing: String, _ error: any Error) {
-        let text = (error as? Problem).map { "\($0.code) \($0.what.zh)" } ?? "\(error)"
+        let problem = (error as? ConnectionTrouble)?.problem ?? error as? Problem
+        let text = mask.mask(problem.map { "\($0.code) \($0.what.zh)" } ?? "\(error)")
         state.withLock { $0.reports[stream, default: Report()].trouble = text }
         log.warning("\(doing): \(text)", metadata: ["stream": "\(stream)"])
     }

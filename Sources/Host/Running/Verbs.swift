@@ -85,16 +85,21 @@ extension HostProcess: HostControl {
                 streams.report($0.id).trouble
             }
             .first
-            let state = mode == .command ? "idle" : pause != nil ? "paused" : trouble != nil ? "down" : "ready"
+            let standing = streams.pause(name)
+            let state =
+                mode == .command
+                ? "idle" : pause != nil || standing != nil ? "paused" : trouble != nil ? "down" : "ready"
+            let why = pause ?? standing.map { $0.until == .max ? .stopped($0.cls) : .until($0.until, $0.cls) }
             connections.append([
                 "name": .string(name), "state": .string(state), "connector": .string(connection.file.connector),
                 "version": .string(connection.connectorVersion),
                 "confinement": .string(connection.file.isolation == .inProcess ? "in-process" : "worker"),
                 "quota": .array(
-                    limits.report(name).map {
+                    // Rates of seconds say nothing on a screen.
+                    limits.report(name).filter { ($0["window_ms"]?.int ?? 0) >= HostLimits.durableWindowMs }.map {
                         ["id": $0["id"] ?? .null, "used": $0["spent"] ?? .null, "max": $0["max"] ?? .null]
                     }),
-                "cause": pause.map { self.words($0) } ?? trouble.map { ["zh": .string($0), "en": .string($0)] }
+                "cause": why.map { self.words($0) } ?? trouble.map { ["zh": .string($0), "en": .string($0)] }
                     ?? .null,
                 "listening": .bool(
                     plan.streams.values.contains { $0.connection == name && streams.report($0.id).listening }),
@@ -103,22 +108,41 @@ extension HostProcess: HostControl {
         var flows: [JSON] = []
         for flow in plan.flows.values.sorted(by: { $0.file.name < $1.file.name }) {
             let count = counts.first { $0.flow == flow.id }
-            var five: JSONObject = ["read": .int(count?.read ?? 0)]
-            for state in FiveStates.allCases { five[state.rawValue] = .int(count?.counts[state] ?? 0) }
+            let own = five(count ?? FlowCounts(flow: flow.id, counts: [:], read: 0))
             let back = flow.writeBack.flatMap { back in counts.first { $0.flow == back.flow } }
             var entry: JSONObject = [
                 "name": .string(flow.file.name), "title": .string(flow.file.title),
-                "state": .string(pauses.flows[flow.id] == true ? "paused" : "active"), "counts": .object(five),
+                "state": .string(pauses.flows[flow.id] == true ? "paused" : "active"), "counts": own,
             ]
             if let last = count?.lastDone { entry["last_done"] = time(last) }
-            if let back {
-                var counts: JSONObject = ["read": .int(back.read)]
-                for state in FiveStates.allCases { counts[state.rawValue] = .int(back.counts[state] ?? 0) }
-                entry["write_back"] = .object(counts)
-            }
+            if let back { entry["write_back"] = five(back) }
             flows.append(.object(entry))
+            // A comment that needs a person is shown as a row of its own; the rest go without saying.
+            if let back, (back.counts[.held] ?? 0) + (back.counts[.checking] ?? 0) > 0 {
+                flows.append([
+                    "name": .string("\(flow.file.name)/write-back"), "title": "", "state": "active",
+                    "counts": five(back),
+                ])
+            }
+        }
+        let known = Set(plan.flows.keys).union(plan.writeBackFlows)
+        for count in counts where !known.contains(count.flow) && count.read > 0 {
+            flows.append([
+                "name": .string(flowName(count.flow)), "title": "", "state": "removed", "counts": five(count),
+            ])
         }
         var notes: [JSON] = []
+        let waiting = plan.streams.keys.reduce(0) { $0 + streams.waiting($1) }
+        if waiting > 0 {
+            notes.append([
+                "zh": .string("\(waiting) 张单据等待读取"), "en": .string("\(waiting) documents wait to be read"),
+            ])
+        }
+        if !workspace.practice {
+            notes.append([
+                "zh": "对接方案未签署: 本版本尚不能签署", "en": "the agreement is not signed: this version cannot take signatures yet",
+            ])
+        }
         if mode == .command { notes.append(["zh": "主机没有运行", "en": "no host is running"]) }
         return [
             "customer": .string(workspace.customer), "title": .string(workspace.title),
@@ -128,6 +152,12 @@ extension HostProcess: HostControl {
                 "since": time(startedAt),
             ], "connections": .array(connections), "flows": .array(flows), "alerts": [], "notes": .array(notes),
         ]
+    }
+
+    private func five(_ count: FlowCounts) -> JSON {
+        var five: JSONObject = ["read": .int(count.read)]
+        for state in FiveStates.allCases { five[state.rawValue] = .int(count.counts[state] ?? 0) }
+        return .object(five)
     }
 
     private func pauses(_ plan: Plan) async -> (lanes: [LaneID: LanePause], flows: [FlowID: Bool]) {
@@ -192,9 +222,12 @@ extension HostProcess: HostControl {
         for connection in plan.connections.keys.sorted() {
             do throws(Problem) {
                 let report = try await probe(connection)
+                let bad = (report["checks"]?.array ?? []).filter { $0["ok"]?.bool != true }
                 check(
-                    "ok", "连接 \(connection): \(report["version"]?.string ?? "可用")",
-                    "connection \(connection): \(report["version"]?.string ?? "works")")
+                    bad.isEmpty ? "ok" : "failed",
+                    "连接 \(connection): \(bad.isEmpty ? "可用" : bad.compactMap { $0["zh"]?.string }.joined(separator: "; "))",
+                    "connection \(connection): \(bad.isEmpty ? "works" : bad.compactMap { $0["en"]?.string }.joined(separator: "; "))"
+                )
             } catch {
                 check("failed", "连接 \(connection)", "connection \(connection)", error)
             }
@@ -223,8 +256,10 @@ extension HostProcess: HostControl {
                 "state": .string(passed ? "ok" : "failed"), "zh": check["zh"] ?? .null, "en": check["en"] ?? .null,
             ])
         }
-        if works {
-            // The connection works again: what stood still for its sake goes on (ruling 7).
+        do {
+            // The log-in works: what stood still for the connection's sake goes on (ruling 7). A check that failed is
+            // told; whether it matters shows with the next document.
+            streams.resume(name)
             for lane in plan.lanes.values where lane.connection == name { conductor.send(.lane(lane.id, nil)) }
         }
         return [
@@ -241,7 +276,7 @@ extension HostProcess: HostControl {
         let application = try await Application.prepare(paths.root, inspector: connectorInspector)
         if arguments["dry_run"]?.bool == true { return application.json }
         let manifest = try application.freeze(
-            expecting: arguments["content"]?.string, created: created(), user: SystemUser.name)
+            expecting: arguments["content"]?.string, created: created(), user: Self.person)
         return try await putInForce(manifest, "apply")
     }
 
@@ -249,7 +284,7 @@ extension HostProcess: HostControl {
         let store = RevisionStore(paths.root)
         let plan = try RevisionChange.rollback(store, to: arguments["to"]?.int.map { Int($0) })
         if arguments["dry_run"]?.bool == true { return plan.json }
-        let manifest = try store.rollback(to: plan.target, created: created(), user: SystemUser.name)
+        let manifest = try store.rollback(to: plan.target, created: created(), user: Self.person)
         return try await putInForce(manifest, "rollback")
     }
 
@@ -258,7 +293,7 @@ extension HostProcess: HostControl {
         try await runActiveRevision()
         _ = try await ask(
             .audit(
-                actor: SystemUser.name, action: action,
+                actor: Self.person, action: action,
                 detail: ["revision": .int(manifest.number), "content": .string(manifest.content)]))
         return ["revision": .int(manifest.number), "host_running": .bool(mode == .serve)]
     }
@@ -268,7 +303,7 @@ extension HostProcess: HostControl {
     private func pauseFlow(_ arguments: JSON, _ pause: Bool) async throws(Problem) -> JSON {
         let flow = try flow(arguments, pause ? "flow.pause" : "flow.resume")
         return try await ask(
-            .pauseFlow(flow.id, pause, why: arguments["why"]?.string ?? "", actor: SystemUser.name))
+            .pauseFlow(flow.id, pause, why: arguments["why"]?.string ?? "", actor: Self.person))
     }
 
     private func runFlow(_ arguments: JSON) async throws(Problem) -> JSON {
@@ -286,8 +321,13 @@ extension HostProcess: HostControl {
         let flow = try flow(arguments, "flow.try")
         let instance = try text(arguments, "instance", "flow.try")
         guard let worker = worker(flow.file.from.connection) else { throw .noConnection(flow.file.from.connection) }
-        let page = try await worker.read(
-            PluginRequest.Read(document: flow.file.from.document, selection: .documents([instance])))
+        let page: ReadPage
+        do throws(ConnectionTrouble) {
+            page = try await worker.read(
+                PluginRequest.Read(document: flow.file.from.document, selection: .documents([instance])))
+        } catch {
+            throw error.problem
+        }
         guard let record = page.records.first, case .document(let bytes) = record.content else {
             throw .noItem(instance)
         }
@@ -319,7 +359,7 @@ extension HostProcess: HostControl {
     private func view(_ item: ItemView) -> JSON {
         [
             "item": .int(Int(item.id)), "state": .string(item.item.state.seen.rawValue),
-            "flow": .string(plan.flows[item.flow]?.file.name ?? writeBackName(item.flow)),
+            "flow": .string(flowName(item.flow)),
             "document": ["id": .string(item.document), "number": .string(item.number)],
             "target": [
                 "document": .string(item.targetDocument), "number": item.targetNumber.map { .string($0) } ?? .null,
@@ -328,17 +368,23 @@ extension HostProcess: HostControl {
         ]
     }
 
-    private func writeBackName(_ id: FlowID) -> String {
-        plan.flows.values.first { $0.writeBack?.flow == id }.map { "\($0.file.name)/write-back" } ?? "\(id)"
+    /// The flow's name; a write-back under its flow's; the immutable id of one that is not part of the revision.
+    private func flowName(_ id: FlowID) -> String {
+        let plan = plan
+        if let flow = plan.flows[id] { return flow.file.name }
+        if let flow = plan.flows.values.first(where: { $0.writeBack?.flow == id }) {
+            return "\(flow.file.name)/write-back"
+        }
+        return name(ofFlow: id) ?? "\(id)"
     }
 
     private func list(_ arguments: JSON) async throws(Problem) -> JSON {
         let flow = arguments["flow"] == nil ? nil : try flow(arguments, "ledger.list").id
         let state = arguments["state"]?.string.flatMap { FiveStates(rawValue: $0) }
         let limit = Int(arguments["limit"]?.int ?? 50)
-        let mine = Set(plan.flows.keys)
+        let quiet = plan.writeBackFlows
         let items = try await read { [ledger] () throws(Problem) in
-            try ledger.list(flow: flow, flows: flow == nil ? mine : nil, state: state, limit: limit + 1)
+            try ledger.list(flow: flow, hidingDone: quiet, state: state, limit: limit + 1)
         }
         return ["items": .array(items.prefix(limit).map(view)), "more": .bool(items.count > limit)]
     }
@@ -347,7 +393,7 @@ extension HostProcess: HostControl {
         let id = try item(arguments, "ledger.show")
         let (items, intents, origin) = try await read { [ledger] () throws(Problem) in
             (
-                try ledger.list(flow: nil, flows: nil, state: nil, limit: 1, ids: [id]), try ledger.intents(id),
+                try ledger.list(flow: nil, hidingDone: [], state: nil, limit: 1, ids: [id]), try ledger.intents(id),
                 try ledger.origin(id)
             )
         }
@@ -417,7 +463,7 @@ extension HostProcess: HostControl {
         ]
         switch item.item.state {
         case .held(.severalFound), .held(.cannotFind), .held(.vendorSilent), .checking: return [resolve, retry]
-        case .held(.changedAfterEffect): return [skip]
+        case .held(.changedAfterEffect): return [resolve, skip]
         case .held: return [retry, resolve, skip]
         case .retrying, .atVendor: return [retry]
         default: return []
@@ -432,24 +478,25 @@ extension HostProcess: HostControl {
             let flow = try flow(arguments, "ledger.retry").id
             let state = FiveStates(rawValue: arguments["state"]?.string ?? "held") ?? .held
             ids = try await read { [ledger] () throws(Problem) in
-                try ledger.list(flow: flow, flows: nil, state: state, limit: 100_000).map(\.id).reversed()
+                try ledger.list(flow: flow, hidingDone: [], state: state, limit: HostLimits.retriedAtOnce).map(\.id)
+                    .reversed()
             }
         }
-        return try await ask(.retry(ids, actor: SystemUser.name))
+        return try await ask(.retry(ids, actor: Self.person))
     }
 
     private func resolve(_ arguments: JSON) async throws(Problem) -> JSON {
         try await ask(
             .resolve(
                 try item(arguments, "ledger.resolve"), number: try text(arguments, "number", "ledger.resolve"),
-                why: try text(arguments, "why", "ledger.resolve"), actor: SystemUser.name))
+                why: try text(arguments, "why", "ledger.resolve"), actor: Self.person))
     }
 
     private func skip(_ arguments: JSON) async throws(Problem) -> JSON {
         try await ask(
             .skip(
                 try item(arguments, "ledger.skip"), why: try text(arguments, "why", "ledger.skip"),
-                actor: SystemUser.name))
+                actor: Self.person))
     }
 }
 
@@ -488,9 +535,20 @@ struct WorkspaceControl: HostControl {
     func request(_ verb: String, _ arguments: JSON) async throws(Problem) -> JSON {
         let client = ControlClient(path: WorkspacePaths(root: root).socket)
         if client.isAlive() { return try await client.request(verb, arguments) }
+        return try await alone(verb, arguments, client)
+    }
+
+    private func alone(_ verb: String, _ arguments: JSON, _ client: ControlClient) async throws(Problem) -> JSON {
         if verb == "vault.reload" { throw .hostNotRunning }
         if verb == "apply" || verb == "rollback" { return try await withoutLedger(verb, arguments) }
-        let process = try await HostProcess.start(root, mode: .command, terminal: terminal, log: HostLog.quiet)
+        let process: HostProcess
+        do throws(Problem) {
+            process = try await HostProcess.start(root, mode: .command, terminal: terminal, log: HostLog.quiet)
+        } catch {
+            // A host took the workspace at this moment and is about to listen.
+            guard error.code == Problem.workspaceInUse("").code, await client.isAliveSoon() else { throw error }
+            return try await client.request(verb, arguments)
+        }
         do throws(Problem) {
             let answer = try await process.request(verb, arguments)
             await process.stop()
@@ -505,7 +563,7 @@ struct WorkspaceControl: HostControl {
     private func withoutLedger(_ verb: String, _ arguments: JSON) async throws(Problem) -> JSON {
         let paths = WorkspacePaths(root: root)
         try paths.prepare()
-        let lock = try RunLock(paths.lock)
+        let lock = try RunLock(paths.lock, role: .command)
         defer { lock.release() }
         let created = Instant(ms: HostProcess.clock())
         let isDry = arguments["dry_run"]?.bool == true

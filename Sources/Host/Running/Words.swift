@@ -48,6 +48,40 @@ enum Words {
         cause("S-PERSON", zh: "人工跳过: \(why)", en: "skipped by a person: \(why)")
     }
 
+    static func changed(_ earlier: ItemID) -> String {
+        cause(
+            "E-CHANGED", zh: "审批在发送之后又被修改 (先前的单据 \(earlier))",
+            en: "the document changed after it was sent (earlier item \(earlier))",
+            nextZH: "在目标系统中改正后 datong ledger resolve ITEM --number NUMBER, 或 datong ledger skip ITEM",
+            nextEN:
+                "correct it at the target, then datong ledger resolve ITEM --number NUMBER, or datong ledger skip ITEM")
+    }
+
+    static func duplicate(_ earlier: ItemID) -> String {
+        cause(
+            "S-DUPLICATE", zh: "同一效果已由单据 \(earlier) 承担 (来源连接改过名)",
+            en: "item \(earlier) stands for the same effect (the source connection has a new name)")
+    }
+
+    static func unreadable(_ error: String) -> String {
+        cause(
+            "E-SOURCE-UNREADABLE", zh: "来源给出的这张单据读不出来: \(error)",
+            en: "this document of the source cannot be read: \(error)",
+            nextZH: "改正原因后 datong ledger retry ITEM: 会重新读取",
+            nextEN: "mend the cause, then datong ledger retry ITEM reads it again")
+    }
+
+    static let sourceGone = cause(
+        "E-SOURCE-GONE", zh: "来源通知了这张单据, 但读取时没有给出 (已删除或无权限)",
+        en: "the source told of this document but does not give it (deleted, or no permission)",
+        nextZH: "确认后 datong ledger retry ITEM 再读, 或 datong ledger skip ITEM",
+        nextEN: "check, then datong ledger retry ITEM to read again, or datong ledger skip ITEM")
+    static let targetChanged = cause(
+        "E-TARGET-CHANGED", zh: "目标连接换成了另一个账套, 在那里核对没有意义",
+        en: "the target connection leads to other books: looking there proves nothing",
+        nextZH: "在原账套中查找, 然后 datong ledger resolve ITEM --number NUMBER",
+        nextEN: "look in the former books, then datong ledger resolve ITEM --number NUMBER")
+
     static func mappingFailed(_ failures: [MappingFailure]) -> String {
         guard let first = failures.first else { return cause("E-MAP-000", zh: "映射失败", en: "the mapping failed") }
         let more =
@@ -101,6 +135,6 @@ enum Words {
         nextZH: "恢复该连接的配置后 datong apply", nextEN: "restore the connection's file, then datong apply")
     static let noOutcome = cause("E-NO-OUTCOME", zh: "连接器没有给出结果", en: "the connector gave no outcome")
     static let unreadable = cause(
-        "E-LEDGER-005", zh: "账本中这张单据的内容读不出来", en: "the document's bytes in the ledger cannot be read",
+        "E-UNREADABLE", zh: "账本中这张单据的内容读不出来", en: "the document's bytes in the ledger cannot be read",
         nextZH: "从备份恢复账本", nextEN: "restore the ledger from a backup")
 }

@@ -24,18 +24,34 @@ struct WorkspacePaths: Sendable {
 final class RunLock: Sendable {
     private let descriptor: Int32
 
-    init(_ path: String) throws(Problem) {
+    /// Takes the lock. One that a short command holds is waited for; one of a running host is refused at once.
+    init(_ path: String, role: Role) throws(Problem) {
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .hostGone("cannot open \(path): \(String(cString: strerror(errno)))") }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            let owner = (try? String(contentsOfFile: path, encoding: .utf8))?.trimmingCharacters(
-                in: .whitespacesAndNewlines)
+        var waited: Int64 = 0
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            let owner = Self.owner(path)
+            if owner.hasPrefix(Role.command.rawValue) && waited < HostLimits.commandLockWaitMs {
+                usleep(useconds_t(HostLimits.lockPollMs * 1000))
+                waited += HostLimits.lockPollMs
+                continue
+            }
             close(descriptor)
-            throw .workspaceInUse(owner.flatMap { $0.isEmpty ? nil : "pid \($0)" } ?? "pid ?")
+            throw .workspaceInUse(owner.isEmpty ? "pid ?" : owner)
         }
-        let text = "\(getpid())\n"
+        let text = "\(role.rawValue) pid \(getpid())\n"
         ftruncate(descriptor, 0)
-        _ = text.withCString { write(descriptor, $0, strlen($0)) }
+        _ = text.withCString { pwrite(descriptor, $0, strlen($0), 0) }
+    }
+
+    /// Who holds it, as other processes read it.
+    enum Role: String {
+        case host
+        case command
+    }
+
+    private static func owner(_ path: String) -> String {
+        (try? String(contentsOfFile: path, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
     }
 
     func release() { close(descriptor) }

@@ -218,8 +218,8 @@ typedef struct datong_http_service {
     uint32_t flags;
     /* Send one request and wait. Set reply->size first. DATONG_OK: an HTTP answer of any status
      * arrived whole. Else UNREACHABLE (nothing sent), TRANSIENT (a read or auth failed on the way),
-     * UNKNOWN_OUTCOME (a write may have arrived), THROTTLED (our own limits; nothing sent),
-     * CANCELLED, DENIED (allow-list, size, malformed). [in-call] */
+     * UNKNOWN_OUTCOME (a write may have arrived), CANCELLED (deadline, or our own limits leave no call
+     * before it; nothing sent), DENIED (allow-list, size, malformed). [in-call] */
     int32_t (*send)(const datong_call *call, const datong_http_request *request, datong_http_reply *reply);
     /* Give the reply's memory back before the call ends. Optional. [in-call] */
     void (*release)(const datong_call *call, datong_http_reply *reply);
@@ -433,7 +433,7 @@ typedef struct datong_metric_service {
 typedef struct datong_progress_service {
     uint32_t size;
     uint32_t flags;
-    /* How far a long call is. Also tells the host the call is alive. total 0: unknown. [in-call] */
+    /* How far a long call is, for the engineer's log. total 0: unknown. [in-call] */
     void (*report)(const datong_call *call, uint64_t done, uint64_t total);
 } datong_progress_service;
 #define DATONG_SERVICE_PROGRESS "datong.progress/1"

@@ -1,0 +1,103 @@
+import Engine
+import Foundation
+import Testing
+import Values
+
+@testable import Ledger
+
+@Suite("Documents cannot be read in the file, nor moved within it")
+struct SealingTests {
+    static let secret = "差旅报销-王小明-1280.50-SECRET-PAYLOAD"
+
+    private func full() throws -> Books {
+        let books = try Books()
+        let bytes = Array(Self.secret.utf8)
+        try books.ledger.commit(Books.receive(1, payload: bytes) + Books.receive(2, document: "doc-2", payload: bytes))
+        try books.ledger.commit([
+            .mapped(1, bytes: bytes, settings: bytes), .checkpoint(1, bytes: bytes), .token(1, bytes: bytes),
+            .mapped(2, bytes: bytes, settings: bytes), .checkpoint(2, bytes: bytes), .token(2, bytes: bytes),
+            .state(connection: "books", key: "page", bytes: bytes),
+            .state(connection: "office", key: "page", bytes: bytes),
+            .link(LinkRow(item: 1, number: "记-1", targetID: "100", readBack: bytes, at: 1)),
+        ])
+        return books
+    }
+
+    @Test("neither the database nor its write-ahead log holds the text, before and after a checkpoint")
+    func unreadable() throws {
+        let books = try full()
+        #expect(try contains(books.bytes(), "doc-2"), "the search finds what is there in the clear")
+        for part in [Self.secret, "王小明", "SECRET-PAYLOAD", "1280.50"] {
+            #expect(try !contains(books.bytes(), part))
+        }
+        try books.reopen()
+        #expect(try !contains(books.bytes(), "SECRET-PAYLOAD"))
+        #expect(try books.ledger.payload(inbox: 1).payload == Array(Self.secret.utf8))
+        #expect(try books.ledger.mapped(1) == Array(Self.secret.utf8))
+        #expect(try books.ledger.checkpoint(1) == Array(Self.secret.utf8))
+        #expect(try books.ledger.token(1) == Array(Self.secret.utf8))
+        #expect(try books.ledger.state(connection: "books", key: "page") == Array(Self.secret.utf8))
+    }
+
+    @Test(
+        "a sealed payload put into another row, or another column: E-LEDGER-005",
+        arguments: [
+            "UPDATE inbox SET payload = (SELECT payload FROM inbox WHERE id = 2) WHERE id = 1",
+            "UPDATE inbox SET payload = (SELECT mapped FROM item WHERE id = 1) WHERE id = 1",
+            "UPDATE inbox SET payload = CAST(x'00' || substr(payload, 2) AS BLOB) WHERE id = 1",
+            "UPDATE inbox SET payload = substr(payload, 1, length(payload) - 1) WHERE id = 1",
+            "UPDATE inbox SET payload = x'' WHERE id = 1",
+            "UPDATE inbox SET payload = NULL WHERE id = 1",
+        ])
+    func payloadMoved(sql: String) throws {
+        let books = try full()
+        try books.tamper(sql)
+        #expect(code { try books.ledger.payload(inbox: 1) } == "E-LEDGER-005")
+        #expect(code { try books.ledger.payload(inbox: 2) } == nil)
+    }
+
+    @Test("so with what was sent, the checkpoint and the token", arguments: ["mapped", "checkpoint", "token"])
+    func columnMoved(column: String) throws {
+        let books = try full()
+        try books.tamper("UPDATE item SET \(column) = (SELECT \(column) FROM item WHERE id = 2) WHERE id = 1")
+        let read: (ItemID) throws -> [UInt8]? = { id in
+            switch column {
+            case "mapped": try books.ledger.mapped(id)
+            case "checkpoint": try books.ledger.checkpoint(id)
+            default: try books.ledger.token(id)
+            }
+        }
+        #expect(code { try read(1) } == "E-LEDGER-005")
+        #expect(try read(2) == Array(Self.secret.utf8))
+    }
+
+    @Test("so with a connector's own state")
+    func stateMoved() throws {
+        let books = try full()
+        try books.tamper(
+            """
+            UPDATE connector_state SET bytes = (SELECT bytes FROM connector_state WHERE connection = 'office')
+            WHERE connection = 'books'
+            """)
+        #expect(code { try books.ledger.state(connection: "books", key: "page") } == "E-LEDGER-005")
+    }
+
+    @Test("a document that is not there: E-LEDGER-005; bytes that never were: nil")
+    func absent() throws {
+        let books = try Books()
+        #expect(code { try books.ledger.payload(inbox: 99) } == "E-LEDGER-005")
+        #expect(try books.ledger.mapped(99) == nil)
+        try books.add(1)
+        #expect(try books.ledger.mapped(1) == nil)
+        #expect(try books.ledger.checkpoint(1) == nil)
+    }
+
+    @Test("an empty checkpoint or token forgets the one before")
+    func forgotten() throws {
+        let books = try full()
+        try books.ledger.commit([.checkpoint(1, bytes: []), .token(1, bytes: [])])
+        #expect(try books.ledger.checkpoint(1) == nil)
+        #expect(try books.ledger.token(1) == nil)
+        #expect(try books.ledger.checkpoint(2) != nil)
+    }
+}

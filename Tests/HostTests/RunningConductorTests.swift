@@ -224,6 +224,59 @@ struct RunningConductorTests {
         #expect(try host.items().count == 1)
     }
 
+    @Test("a revision that looks at more of a document does not make it a changed one")
+    func wideLook() throws {
+        let host = try Rehearsal()
+        host.round(host.received(Rehearsal.claim("a"), Rehearsal.claim("b", result: "refuse")))
+        host.round(Rehearsal.applied(try host.delivery))
+        host.round(host.received(Rehearsal.claim("a", amount: "9.00")))
+        _ = host.ask(.skip(try #require(try host.items().last?.id), why: "known", actor: "li"))
+        let before: [ItemState] = [.done, .skipped(.filter), .skipped(.person)]
+        #expect(try host.states() == before)
+        let sample = Rehearsal.sample()
+        try host.apply(
+            sample.replacing("mappings/claims.yaml", "document:\n", "document:\n  reference: { path: number }\n"))
+        // An event says nothing of what happened: the documents are fetched, and are what they were.
+        host.round(host.received(Rehearsal.claim("a", amount: "9.00")))
+        #expect(try host.states() == before)
+        // A real change is one, also of what the new mapping looks at.
+        var other = Rehearsal.claim("a", amount: "9.00")
+        var object = try #require(other.content.object)
+        object["number"] = "No-a-2"
+        other.content = .object(object)
+        host.round(host.received(other))
+        #expect(try host.states() == before + [.held(.changedAfterEffect)])
+    }
+
+    @Test("a document that changes back is what it was: the form in between is not sent")
+    func changesBack() throws {
+        let host = try Rehearsal()
+        _ = host.ask(.pauseFlow(host.flow.id, true, why: "", actor: "li"))
+        for amount in ["1.00", "2.00", "1.00", "1.00", "2.00", "1.00", "1.00"] {
+            host.round(host.received(Rehearsal.claim("a", amount: amount)))
+        }
+        host.round(host.received(Rehearsal.claim("a", amount: "1.00"), Rehearsal.claim("a", amount: "1.00")))
+        #expect(try host.items().count == 5, "each change once")
+        #expect(try host.ledger.start().nextInbox == 6)
+        _ = host.ask(.pauseFlow(host.flow.id, false, why: "", actor: "li"))
+        #expect(host.actor.log.deliveries.count == 1)
+        #expect(String(decoding: try host.delivery.bytes, as: UTF8.self).contains("1.00"))
+    }
+
+    @Test("a page that brings a new document twice, with a known one in between, brings its second form as a change")
+    func twiceInAPage() throws {
+        let host = try Rehearsal()
+        _ = host.ask(.pauseFlow(host.flow.id, true, why: "", actor: "li"))
+        host.round(host.received(Rehearsal.claim("b")))
+        host.round(
+            host.received(
+                Rehearsal.claim("a", amount: "1.00"), Rehearsal.claim("b", amount: "7.00"),
+                Rehearsal.claim("a", amount: "2.00")))
+        let forms = try host.items().filter { $0.document == "a" }
+        #expect(forms.map(\.item.state) == [.skipped(.superseded), .ready])
+        #expect(Set(forms.compactMap(\.key)).count == 1)
+    }
+
     @Test("a newer form replaces one that was never sent, under the same key")
     func superseded() throws {
         let host = try Rehearsal()

@@ -316,7 +316,7 @@ struct ConductorLoop {
             acknowledge(reply, .success(["asked": .int(ids.count), "retried": .int(moved)]))
         case .resolve(let id, let number, let why, let actor):
             guard let entry = open[id], let item = engine.item(id) else { return reply(.failure(.noOpenItem(id))) }
-            step(.resolve(id))
+            step(.resolve(id), detail: Words.resolved(number, why))
             guard engine.item(id) == nil else { return reply(.failure(.cannotMove(id, item.state.seen))) }
             changes.append(.link(LinkRow(item: id, number: number, targetID: "", readBack: [], at: at)))
             if let flow = plan.flows[entry.origin.flow], let back = flow.writeBack {

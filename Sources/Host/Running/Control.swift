@@ -103,11 +103,19 @@ final class ControlServer: Sendable {
             throw .hostGone("cannot listen at \(path): \(String(cString: strerror(errno)))")
         }
         let thread = Thread { [self] in
-            while true {
+            // The thread that accepts is the one that closes: a number closed by another could be somebody else's
+            // socket by the next accept.
+            defer { Glibc.close(descriptor) }
+            while !stopping.load(ordering: .acquiring) {
                 let peer = accept(descriptor, nil, nil)
                 if peer < 0 {
-                    if errno == EINTR || errno == ECONNABORTED { continue }
-                    return
+                    switch errno {
+                    case EINTR, ECONNABORTED: continue
+                    case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+                        usleep(HostLimits.acceptAgainMicroseconds)
+                        continue
+                    default: return
+                    }
                 }
                 _ = fcntl(peer, F_SETFD, FD_CLOEXEC)
                 if stopping.load(ordering: .acquiring) {
@@ -168,7 +176,6 @@ final class ControlServer: Sendable {
     func stop() {
         stopping.store(true, ordering: .releasing)
         shutdown(descriptor, Int32(SHUT_RDWR))
-        Glibc.close(descriptor)
         unlink(path)
     }
 }

@@ -32,6 +32,8 @@ enum HostLimits {
     static let firstRetryMs: Int64 = 1_000
     /// See `firstRetryMs`.
     static let longestRetryMs: Int64 = 60_000
+    /// When the process has no descriptor left for a command, it looks again so much later: one ends soon.
+    static let acceptAgainMicroseconds: UInt32 = 100_000
     /// One request or answer on the control socket.
     static let controlBytes = 16 << 20
     /// How long a stopping host waits for calls on their way before it leaves them to the next start.

@@ -67,6 +67,8 @@ final class HostProcess: Sendable {
         _ root: String, mode: Mode, terminal: Terminal, log: Logger
     ) async throws(Problem) -> HostProcess {
         let paths = WorkspacePaths(root: root)
+        // Whatever this process writes is its account's alone.
+        umask(0o077)
         try paths.prepare()
         let lock: RunLock
         do {

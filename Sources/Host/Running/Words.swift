@@ -44,6 +44,12 @@ enum Words {
         cause("S-MAPPING", zh: "映射规则跳过: \(rule)", en: "skipped by the mapping's rule: \(rule)")
     }
 
+    static func resolved(_ number: String, _ why: String) -> String {
+        cause(
+            "I-RESOLVED", zh: "人工确认: 目标系统单号 \(number); \(why)",
+            en: "settled by a person: \(number) at the target; \(why)")
+    }
+
     static func skipped(_ why: String) -> String {
         cause("S-PERSON", zh: "人工跳过: \(why)", en: "skipped by a person: \(why)")
     }

@@ -30,7 +30,8 @@ func connector(_ name: String) -> [Target] {
             name: "\(name)Shim", dependencies: ["PluginABI", .target(name: name)], path: "Plugins/\(name)/Shim",
             cSettings: strictC, linkerSettings: pluginLink),
         .testTarget(
-            name: "\(name)Tests", dependencies: [
+            name: "\(name)Tests",
+            dependencies: [
                 .target(name: name), .target(name: "\(name)Simulator"), "PluginKit", "PluginKitTesting", "SimulatorKit",
                 "Values",
             ],
@@ -60,7 +61,8 @@ let package = Package(
         .target(name: "Values", swiftSettings: strict),
         .target(name: "PluginKit", dependencies: ["PluginABI", "Values"], swiftSettings: strict),
         .target(
-            name: "PluginKitTesting", dependencies: ["PluginKit", "PluginABI", "Values"], path: "Tests/PluginKitTesting",
+            name: "PluginKitTesting", dependencies: ["PluginKit", "PluginABI", "Values"],
+            path: "Tests/PluginKitTesting",
             swiftSettings: strict),
 
         // The rooms of the host, from the ground up.
@@ -111,21 +113,25 @@ let package = Package(
 
         // Times the plugin boundary for `make bench`.
         .executableTarget(
-            name: "datong-bench-boundary", dependencies: ["Workers"], path: "Benchmarks/Boundary", swiftSettings: strict),
+            name: "datong-bench-boundary", dependencies: ["Workers"], path: "Benchmarks/Boundary", swiftSettings: strict
+        ),
 
         // Tests mirror modules.
         .testTarget(name: "ValuesTests", dependencies: ["Values"], swiftSettings: strict),
-        .testTarget(name: "PluginKitTests", dependencies: ["PluginKit", "PluginKitTesting", "Values"], swiftSettings: strict),
+        .testTarget(
+            name: "PluginKitTests", dependencies: ["PluginKit", "PluginKitTesting", "Values"], swiftSettings: strict),
         .testTarget(name: "DocumentsTests", dependencies: ["Documents", "Values"], swiftSettings: strict),
         .testTarget(name: "MappingTests", dependencies: ["Mapping", "Documents", "Values"], swiftSettings: strict),
         .testTarget(name: "EngineTests", dependencies: ["Engine"], swiftSettings: strict),
-        .testTarget(name: "VaultTests", dependencies: ["Vault", "VaultMemory", "COpenSSL", "Values"], swiftSettings: strict),
+        .testTarget(
+            name: "VaultTests", dependencies: ["Vault", "VaultMemory", "COpenSSL", "Values"], swiftSettings: strict),
         .testTarget(
             name: "LedgerTests", dependencies: ["Ledger", "Engine", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: strict),
         .testTarget(
             name: "NetworkTests",
-            dependencies: ["Network", "COpenSSL", "Values", .product(name: "NIOSSL", package: "swift-nio-ssl")] + nioHTTP,
+            dependencies: ["Network", "COpenSSL", "Values", .product(name: "NIOSSL", package: "swift-nio-ssl")]
+                + nioHTTP,
             swiftSettings: strict),
         .testTarget(
             name: "WorkersTests", dependencies: ["Workers", "WorkerCore", "PluginABI", "Values"],

@@ -95,17 +95,16 @@ struct Child: Sendable {
         return String(decoding: buffer.prefix(max(count, 0)), as: UTF8.self)
     }
 
-    /// The workers of a host: its children that carry a library.
+    /// The workers of a host: its children that carry a library, which their command line names.
     var workers: [(pid: pid_t, library: String)] {
         var found: [(pid_t, String)] = []
         for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
             guard let other = pid_t(name),
-                let stat = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8),
-                let rest = stat.split(separator: ")").last?.split(separator: " "), rest.count > 1,
-                pid_t(rest[1]) == pid, rest[0] != "Z",
-                let maps = try? String(contentsOfFile: "/proc/\(name)/maps", encoding: .utf8)
+                let rest = Self.text("/proc/\(name)/stat").split(separator: ")").last?.split(separator: " "),
+                rest.count > 1, pid_t(rest[1]) == pid, rest[0] != "Z"
             else { continue }
-            for library in ["DingTalk", "Kingdee"] where maps.contains("lib\(library).so") {
+            let line = Self.text("/proc/\(name)/cmdline")
+            for library in ["DingTalk", "Kingdee"] where line.contains("lib\(library).so") {
                 found.append((other, library))
             }
         }

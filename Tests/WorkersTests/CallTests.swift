@@ -18,7 +18,8 @@ struct CallTests {
         let first = await page("", nil)
         #expect(
             first?.records == [
-                ReadRecord(id: "d1", version: "v1", content: .document(filter)), ReadRecord(id: "d2", content: .hint(known: [])),
+                ReadRecord(id: "d1", version: "v1", content: .document(filter)),
+                ReadRecord(id: "d2", content: .hint(known: [])),
                 ReadRecord(id: "d3", content: .deleted),
             ])
         #expect(first?.position == .more(cursor: Array("+-1+50".utf8)))

@@ -22,7 +22,9 @@ static void must(int ok, const char *what) {
     fprintf(stderr, "limit: %s\n", what);
     exit(1);
 }
-static void sql(const char *statement) { must(sqlite3_exec(store, statement, NULL, NULL, NULL) == SQLITE_OK, statement); }
+static void sql(const char *statement) {
+    must(sqlite3_exec(store, statement, NULL, NULL, NULL) == SQLITE_OK, statement);
+}
 
 static void open_store(const char *path) {
     must(sqlite3_open(path, &store) == SQLITE_OK, "sqlite3_open");
@@ -32,8 +34,8 @@ static void open_store(const char *path) {
     sql("CREATE TABLE IF NOT EXISTS position (id INTEGER PRIMARY KEY, cursor TEXT)");
     must(sqlite3_prepare_v2(store, "INSERT OR REPLACE INTO voucher VALUES (?,?,?)", -1, &insert, NULL) == SQLITE_OK,
          "insert");
-    must(sqlite3_prepare_v2(store, "INSERT OR REPLACE INTO position VALUES (1,?)", -1, &cursor_write, NULL) == SQLITE_OK,
-         "cursor");
+    const char *put = "INSERT OR REPLACE INTO position VALUES (1,?)";
+    must(sqlite3_prepare_v2(store, put, -1, &cursor_write, NULL) == SQLITE_OK, "cursor");
 }
 
 static void cursor_store(span cursor) {
@@ -45,7 +47,8 @@ static void cursor_store(span cursor) {
 static const char *account_of(span kind) {
     static const struct {
         const char *kind, *account;
-    } table[] = {{"差旅费", "6602.01"}, {"业务招待费", "6602.02"}, {"办公费", "6602.03"}, {"市内交通费", "6602.04"}, {"通讯费", "6602.05"}};
+    } table[] = {{"差旅费", "6602.01"}, {"业务招待费", "6602.02"}, {"办公费", "6602.03"},
+                 {"市内交通费", "6602.04"}, {"通讯费", "6602.05"}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (span_is(kind, table[i].kind)) return table[i].account;
     must(0, "a kind without an account");
@@ -80,7 +83,8 @@ static void map(span document, text *out, text *scratch) {
         if (span_is(name, "总金额")) total = json_inside(value);
         if (span_is(name, "费用明细")) table = value;
     }
-    span finished = json_inside(json_get(document, "finishTime")), person = json_inside(json_get(document, "originatorName"));
+    span finished = json_inside(json_get(document, "finishTime"));
+    span person = json_inside(json_get(document, "originatorName"));
     span number = json_inside(json_get(document, "businessId")), id = json_inside(json_get(document, "instanceId"));
     const char *department = department_of(json_inside(json_get(document, "originatorDeptId")));
     finished.size = 10;
@@ -120,7 +124,8 @@ static void map(span document, text *out, text *scratch) {
     }
     text_literal(out, "{\"summary\":\"付");
     text_span(out, person);
-    text_literal(out, "报销款\",\"account\":\"1002.01\",\"currency\":\"CNY\",\"rate\":\"1\",\"debit\":\"0\",\"credit\":\"");
+    text_literal(out, "报销款\",\"account\":\"1002.01\",\"currency\":\"CNY\",\"rate\":\"1\",");
+    text_literal(out, "\"debit\":\"0\",\"credit\":\"");
     text_span(out, total);
     text_literal(out, "\"}],\"source\":{\"document\":\"approval\",");
     QUOTED(out, "id", id);

@@ -13,9 +13,10 @@ extension ConductorLoop {
     mutating func receive(_ documents: [Conductor.Received], _ streamID: Int64) {
         guard let stream = plan.streams[streamID], !documents.isEmpty else { return }
         do throws(Problem) {
+            // What is written in this round the ledger cannot know yet, nor that a page may name a document twice.
             var new = Set(try ledger.unseen(stream: streamID, of: documents.map(\.id)))
+            new = new.filter { !fresh.contains("\(streamID) \($0)") }
             for document in documents where !failed {
-                // A page that brings a document twice brings it once as new.
                 try receive(document, stream, isNew: new.remove(document.id) != nil)
             }
         } catch {
@@ -30,7 +31,6 @@ extension ConductorLoop {
         let flows = stream.flows.compactMap { plan.flows[$0] }.filter { $0.concerns(received.content) }
         if flows.isEmpty { return }
         let place = "\(stream.id) \(received.id)"
-        let isNew = isNew && !fresh.contains(place)
         var read: [UInt8] = []
         for flow in flows { read += flow.hashInput(received.content) }
         let hash = try keyedHash(read)

@@ -41,7 +41,7 @@ struct RunningControlTests {
             let socket = descriptor
             #expect(ControlSocket.withAddress(address) { connect(socket, $0, $1) } == 0)
             // So that an answer that never comes fails the test instead of hanging it.
-            var patience = timeval(tv_sec: 60, tv_usec: 0)
+            var patience = timeval(tv_sec: 120, tv_usec: 0)
             setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
             lines = Held(ControlSocket.Lines(descriptor))
         }

@@ -46,7 +46,7 @@ struct RunningSessionTests {
     /// The reply, or `cancelled` when none comes: a lost place fails the test instead of hanging it.
     private func soon(_ task: Task<ServiceReply, Never>) async -> ServiceReply {
         let guardian = Task {
-            try? await Task.sleep(for: .seconds(20))
+            try? await Task.sleep(for: .seconds(120))
             if !Task.isCancelled { task.cancel() }
         }
         defer { guardian.cancel() }

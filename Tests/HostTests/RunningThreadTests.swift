@@ -74,7 +74,7 @@ func within(_ body: (@escaping @Sendable () -> Void) -> Void) async -> Bool {
         box.state.withLock { $0 = continuation }
         body { box.finish(true) }
         Task {
-            try? await Task.sleep(for: .seconds(20))
+            try? await Task.sleep(for: .seconds(120))
             box.finish(false)
         }
     }

@@ -105,7 +105,7 @@ struct EgressPolicyTests {
     }
 }
 
-@Suite("Allow-list on the wire", .timeLimit(.minutes(1)))
+@Suite("Allow-list on the wire", .timeLimit(.minutes(5)))
 struct EgressTests {
     @Test("an origin off the list is denied before anything is connected")
     func denied() async throws {
@@ -158,7 +158,7 @@ struct EgressTests {
     }
 }
 
-@Suite("TLS", .timeLimit(.minutes(1)))
+@Suite("TLS", .timeLimit(.minutes(5)))
 struct TLSTests {
     private static let answers: @Sendable (LoopbackServer.Peer) -> Void = { peer in
         while peer.request() != nil { peer.reply("{}") }

@@ -22,7 +22,7 @@ extension Result where Success == HTTPResponse, Failure == HTTPFailure {
     var failure: HTTPFailure? { if case .failure(let failure) = self { failure } else { nil } }
 }
 
-@Suite("HTTP: what goes wrong on the way", .timeLimit(.minutes(2)))
+@Suite("HTTP: what goes wrong on the way", .timeLimit(.minutes(5)))
 struct HTTPFaultTests {
     @Test("connection refused: unreachable, and certainly not arrived")
     func refused() async throws {
@@ -343,7 +343,7 @@ struct HTTPFaultTests {
     }
 }
 
-@Suite("HTTP: answers", .timeLimit(.minutes(2)))
+@Suite("HTTP: answers", .timeLimit(.minutes(5)))
 struct HTTPAnswerTests {
     @Test("a redirect is an answer and is not followed")
     func redirect() async throws {

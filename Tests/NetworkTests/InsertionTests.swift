@@ -3,7 +3,7 @@ import Values
 
 @testable import Network
 
-@Suite("Secrets by position", .timeLimit(.minutes(1)))
+@Suite("Secrets by position", .timeLimit(.minutes(5)))
 struct InsertionTests {
     static let secrets: SecretSource = { (expression, lend) throws(Problem) in
         let values = [

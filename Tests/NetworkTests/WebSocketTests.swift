@@ -62,7 +62,7 @@ extension LoopbackServer.Peer {
     }
 }
 
-@Suite("WebSocket", .timeLimit(.minutes(1)))
+@Suite("WebSocket", .timeLimit(.minutes(5)))
 struct WebSocketTests {
     /// Connects to a script that begins behind the upgrade.
     private func with<T>(

@@ -64,7 +64,7 @@ private func lines(of pipe: Pipe) -> AsyncStream<String> {
 struct DingTalkClientTests {
     @Test(
         "OpenAPI client: tokens, ids page by page, detail, comment, schema, templates, error codes",
-        .timeLimit(.minutes(2)))
+        .timeLimit(.minutes(5)))
     func openAPI() async throws {
         let simulator = try DingTalkSimulator(
             options: SimulatorOptions(settings: ["approvals": "25", "rejected": "2"]))
@@ -94,7 +94,7 @@ struct DingTalkClientTests {
         }
     }
 
-    @Test("Stream client: connects, answers pings, takes events, answers a robot message", .timeLimit(.minutes(2)))
+    @Test("Stream client: connects, answers pings, takes events, answers a robot message", .timeLimit(.minutes(5)))
     func stream() async throws {
         let simulator = try DingTalkSimulator(options: SimulatorOptions())
         try await withServer(simulator) { (_, client) async throws in

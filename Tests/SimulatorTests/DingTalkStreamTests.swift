@@ -65,7 +65,7 @@ private func withStream(
     try await withServer(ding.simulator) { _, client in try await body(Stream(ding: ding, client: client)) }
 }
 
-@Suite("DingTalk: Stream", .timeLimit(.minutes(1)))
+@Suite("DingTalk: Stream", .timeLimit(.minutes(5)))
 struct DingTalkStreamTests {
     @Test("a registration with a wrong pair or wrong subscriptions is refused")
     func refusesRegistration() async throws {

@@ -43,7 +43,7 @@ final class SocketClient: @unchecked Sendable {
                 }
             }
             guard connected == 0 else { throw URLError(.cannotConnectToHost) }
-            var patience = timeval(tv_sec: 20, tv_usec: 0)
+            var patience = timeval(tv_sec: 120, tv_usec: 0)
             setsockopt(client.descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
             client.write(
                 Array(

@@ -16,7 +16,7 @@ struct Client {
     let base: String
     private let session: URLSession
 
-    init(_ base: String, timeout: TimeInterval = 20) {
+    init(_ base: String, timeout: TimeInterval = 120) {
         self.base = base
         let configuration = URLSessionConfiguration.ephemeral
         // Below a second the library gives up before it has asked.

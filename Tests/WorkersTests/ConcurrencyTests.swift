@@ -3,7 +3,7 @@ import Workers
 
 @Suite("Concurrency: many calls wait at once, none hears another's answer")
 struct ConcurrencyTests {
-    @Test("Sixteen writes wait on the vendor at once in one worker", .timeLimit(.minutes(1)), arguments: isolations)
+    @Test("Sixteen writes wait on the vendor at once in one worker", .timeLimit(.minutes(5)), arguments: isolations)
     func sixteen(isolation: Isolation) async throws {
         let barrier = Barrier(16)
         let services = FakeServices { request, _ in
@@ -21,7 +21,7 @@ struct ConcurrencyTests {
         await worker.stop()
     }
 
-    @Test("A thousand calls at once each get their own answer", .timeLimit(.minutes(2)), arguments: isolations)
+    @Test("A thousand calls at once each get their own answer", .timeLimit(.minutes(5)), arguments: isolations)
     func thousand(isolation: Isolation) async throws {
         let services = FakeServices { request, _ in
             guard case .http(let http) = request, case .bytes(let body) = http.body else { return .done }
@@ -50,7 +50,7 @@ struct ConcurrencyTests {
         await worker.stop()
     }
 
-    @Test("Service answers in the opposite order reach their askers", .timeLimit(.minutes(1)), arguments: isolations)
+    @Test("Service answers in the opposite order reach their askers", .timeLimit(.minutes(5)), arguments: isolations)
     func outOfOrder(isolation: Isolation) async throws {
         let barrier = Barrier(8)
         let turns = Turns(8)
@@ -75,7 +75,7 @@ struct ConcurrencyTests {
         await worker.stop()
     }
 
-    @Test("No more of one ability than declared, and a query gets through all the same", .timeLimit(.minutes(1)))
+    @Test("No more of one ability than declared, and a query gets through all the same", .timeLimit(.minutes(5)))
     func places() async throws {
         let door = Door()
         let two = Barrier(2)
@@ -103,7 +103,7 @@ struct ConcurrencyTests {
         await worker.stop()
     }
 
-    @Test("Answers of many megabytes cross whole, beside small ones", .timeLimit(.minutes(1)), arguments: isolations)
+    @Test("Answers of many megabytes cross whole, beside small ones", .timeLimit(.minutes(5)), arguments: isolations)
     func large(isolation: Isolation) async throws {
         let worker = try await start(configuration(isolation, concurrency: Concurrency([.query: 4])))
         let sizes = [0, 1, 70_000, 3_000_000, 12_000_000]

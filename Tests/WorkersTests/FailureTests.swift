@@ -29,7 +29,7 @@ struct FailureTests {
         #expect(problem == result.death?.problem)
     }
 
-    @Test("A call that waited for its place when the worker died was never sent", .timeLimit(.minutes(1)))
+    @Test("A call that waited for its place when the worker died was never sent", .timeLimit(.minutes(5)))
     func queuedAtDeath() async throws {
         let door = Door()
         let services = FakeServices { request, _ in
@@ -91,7 +91,7 @@ struct FailureTests {
 
     @Test(
         "An endless loop is killed after its deadline, and its neighbours in the worker end with it",
-        .timeLimit(.minutes(1)))
+        .timeLimit(.minutes(5)))
     func endlessLoop() async throws {
         let services = FakeServices { request, _ in
             await Door().pass()
@@ -108,7 +108,7 @@ struct FailureTests {
         #expect(await worker.ended().cause == .killedForDeadline)
     }
 
-    @Test("A loader that never ends is killed", .timeLimit(.minutes(1)))
+    @Test("A loader that never ends is killed", .timeLimit(.minutes(5)))
     func endlessLoad() async {
         var loops = configuration(plugin: Built.plugin("entry.c", ["-DCONSTRUCTOR_LOOPS"]))
         loops.helloMs = 300
@@ -133,7 +133,7 @@ struct FailureTests {
     }
 
     @Test(
-        "Cancelling the task cancels the call, running or waiting for its place", .timeLimit(.minutes(1)),
+        "Cancelling the task cancels the call, running or waiting for its place", .timeLimit(.minutes(5)),
         arguments: isolations)
     func cancel(isolation: Isolation) async throws {
         let services = FakeServices()
@@ -156,7 +156,7 @@ struct FailureTests {
     }
 
     @Test(
-        "A service that does not answer by the deadline costs the call, not the worker", .timeLimit(.minutes(1)),
+        "A service that does not answer by the deadline costs the call, not the worker", .timeLimit(.minutes(5)),
         arguments: isolations)
     func slowService(isolation: Isolation) async throws {
         let door = Door()
@@ -175,7 +175,7 @@ struct FailureTests {
         await worker.stop()
     }
 
-    @Test("Waiting for a place does not outlast the deadline", .timeLimit(.minutes(1)))
+    @Test("Waiting for a place does not outlast the deadline", .timeLimit(.minutes(5)))
     func queuedDeadline() async throws {
         let door = Door()
         let services = FakeServices { request, _ in
@@ -209,7 +209,7 @@ struct FailureTests {
         #expect(try await !result("read-and-fail", ok).reachedVendor)
     }
 
-    @Test("A worker that dies while a write is under way may have reached the vendor", .timeLimit(.minutes(1)))
+    @Test("A worker that dies while a write is under way may have reached the vendor", .timeLimit(.minutes(5)))
     func diesDuringWrite() async throws {
         let door = Door()
         let services = FakeServices { request, call in
@@ -227,13 +227,13 @@ struct FailureTests {
         await services.untilEnded(3)
     }
 
-    @Test("A worker that closes its socket and stays is killed", .timeLimit(.minutes(1)))
+    @Test("A worker that closes its socket and stays is killed", .timeLimit(.minutes(5)))
     func closesSocket() async throws {
         let worker = try await start(configuration())
         #expect(await worker.call(write("close-socket"), context: context()).death?.cause == .killedForProtocol)
     }
 
-    @Test("A worker goes when its host dies, even while it is stuck in a loader", .timeLimit(.minutes(1)))
+    @Test("A worker goes when its host dies, even while it is stuck in a loader", .timeLimit(.minutes(5)))
     func parentDeath() async throws {
         // The parent's parent lives on, so that the worker's end is its host's doing.
         let words = run(Built.program("parent.c"), [Built.worker, Built.plugin("entry.c", ["-DCONSTRUCTOR_LOOPS"])])
@@ -332,7 +332,7 @@ struct BreachTests {
         await worker.stop()
     }
 
-    @Test("A flood of records stops at the limit", .timeLimit(.minutes(1)))
+    @Test("A flood of records stops at the limit", .timeLimit(.minutes(5)))
     func flood() async throws {
         let worker = try await start(configuration())
         let request = PluginRequest.read(

@@ -11,7 +11,7 @@ struct ProtocolTests {
     }
 
     @Test(
-        "A worker that starts with no HELLO of ours is not used", .timeLimit(.minutes(1)),
+        "A worker that starts with no HELLO of ours is not used", .timeLimit(.minutes(5)),
         arguments: [
             ("noise", "E-WORKER-022"), ("protocol", "E-WORKER-026"), ("short-hello", "E-WORKER-022"),
             ("silence", "E-WORKER-022"),
@@ -21,7 +21,7 @@ struct ProtocolTests {
     }
 
     @Test(
-        "Frames that are none of the protocol end the worker", .timeLimit(.minutes(1)),
+        "Frames that are none of the protocol end the worker", .timeLimit(.minutes(5)),
         arguments: [
             "long-frame", "unknown-kind", "other-call", "two-services", "unknown-service", "cut-service",
         ])
@@ -37,7 +37,7 @@ struct ProtocolTests {
     }
 
     @Test(
-        "A result that cannot be read is a breach", .timeLimit(.minutes(1)),
+        "A result that cannot be read is a breach", .timeLimit(.minutes(5)),
         arguments: [
             ("short-result", "an unreadable result"), ("many-items", "an unreadable result"),
             ("long-span", "an unreadable result"), ("empty-result", "OK without the answer that belongs to it"),

@@ -77,7 +77,7 @@ struct SupervisorTests {
     }
 
     @Test(
-        "An idle worker is stopped and started again by the next call", .timeLimit(.minutes(1)), arguments: isolations)
+        "An idle worker is stopped and started again by the next call", .timeLimit(.minutes(5)), arguments: isolations)
     func idle(isolation: Isolation) async throws {
         let supervisor = supervisor(configuration(isolation), idleMs: 20)
         let first = try await supervisor.start()
@@ -88,7 +88,7 @@ struct SupervisorTests {
         await supervisor.shutDown()
     }
 
-    @Test("Stopping lets the open calls end", .timeLimit(.minutes(1)), arguments: isolations)
+    @Test("Stopping lets the open calls end", .timeLimit(.minutes(5)), arguments: isolations)
     func stop(isolation: Isolation) async {
         let door = Door()
         let services = FakeServices { _, _ in

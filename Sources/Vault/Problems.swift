@@ -26,9 +26,9 @@ enum VaultProblems {
     static func damaged(_ detail: String) -> Problem {
         Problem(
             "E-VAULT-003", zh: "保险库文件已损坏(\(detail))。", en: "The vault file is damaged (\(detail)).",
-            nextZH: "从备份恢复;若要沿用旁边的 .previous(少最后一次改动),加 --accept-rollback 并写明原因。",
-            nextEN: "Restore a backup; to go on with the .previous beside it (without the last change), pass "
-                + "--accept-rollback with a reason.")
+            nextZH: "从备份恢复;若要沿用旁边的 .previous(少最后一次改动),把它改名放回,删去 state/vault.generation,并记下原因。",
+            nextEN: "Restore a backup; to go on with the .previous beside it (without the last change), put it "
+                + "in place, remove state/vault.generation, and write down why.")
     }
 
     static var wrongKey: Problem {
@@ -57,8 +57,8 @@ enum VaultProblems {
         Problem(
             "E-VAULT-007", zh: "保险库是旧的:文件为第 \(found) 代,本机记录为第 \(expected) 代。",
             en: "The vault is an old one: the file is generation \(found), this machine has seen \(expected).",
-            nextZH: "放回最新的文件;若确实要用旧文件,加 --accept-rollback 并写明原因。",
-            nextEN: "Put the newest file back; to use the old one, pass --accept-rollback with a reason.")
+            nextZH: "放回最新的文件;若确实要用旧文件,删去 state/vault.generation,并记下原因。",
+            nextEN: "Put the newest file back; to use the old one, remove state/vault.generation and write down why.")
     }
 
     static func exists(_ path: String) -> Problem {

@@ -105,6 +105,22 @@ struct RunningPartTests {
         #expect(Set(try host.states().map(\.seen)) == [.skipped])
     }
 
+    @Test(
+        "a document that amends or revokes another is held, under whatever id it comes",
+        arguments: ["modify", "revoke"])
+    func amends(action: String) throws {
+        let host = try paused()
+        var claim = Self.claim([("差旅费", "1.00")], action: action)
+        var object = claim.content.object ?? JSONObject()
+        object["main_id"] = "the first"
+        claim.content = .object(object)
+        host.round(host.received(claim))
+        #expect(try host.states() == [.held(.mapping)])
+        let detail = try #require(try host.items().first?.detail)
+        #expect(try JSON.parse(detail)["code"] == "E-AMENDS")
+        #expect(try sent(host) == [])
+    }
+
     @Test("a form that cannot be mapped holds the document, and once it can be, all its parts go")
     func unmappable() throws {
         let host = try paused()

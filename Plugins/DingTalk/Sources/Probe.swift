@@ -54,6 +54,8 @@ struct Probe {
     private static func words(_ failure: Failure, _ language: Failure.Message.Language) -> String {
         let ours = failure.messages.first { $0.language == language }
         let theirs = failure.messages.first { $0.language == .vendor }
-        return [ours, theirs].compactMap { $0?.text }.joined(separator: ", ")
+        // What a host service says comes in one language.
+        let any = ours == nil && theirs == nil ? failure.messages.first : nil
+        return [ours, theirs, any].compactMap { $0?.text }.joined(separator: ", ")
     }
 }

@@ -70,7 +70,8 @@ struct Probe: Sendable {
     private static func failed(_ id: String, _ failure: Failure) -> ProbeReport.Check {
         let zh = failure.messages.filter { $0.language != .en }.map(\.text).joined(separator: "；")
         let en = failure.messages.filter { $0.language != .zh }.map(\.text).joined(separator: "; ")
-        return ProbeReport.Check(id, isGood: false, zh: zh, en: en)
+        // What a host service says comes in one language.
+        return ProbeReport.Check(id, isGood: false, zh: zh.isEmpty ? en : zh, en: en.isEmpty ? zh : en)
     }
 
     /// Every field of the form, wherever the answer nests it: `key:type:compulsory`.

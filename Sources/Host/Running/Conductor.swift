@@ -176,7 +176,8 @@ final class Conductor: Sendable {
 
     /// Makes changes durable and returns when they are.
     func commit(_ changes: [Change]) async {
-        await withCheckedContinuation { continuation in send(.commit(changes) { continuation.resume() }) }
+        // Unsafe, because it is right never to resume: a dead ledger makes nothing durable, and the process ends.
+        await withUnsafeContinuation { continuation in send(.commit(changes) { continuation.resume() }) }
     }
 
     private func next(until wake: Milliseconds?) -> [Message] {

@@ -29,13 +29,23 @@ struct Form {
         }
     }
 
-    /// Filter, history, mapping, in this order. Pure: the same document under the same revision gives the same forms.
+    /// Filter, history, amendment, mapping, in this order. Pure: the same document under the same revision gives the same forms.
     static func make(_ flow: PlannedFlow, _ document: JSON, timeZone: String) -> [Form] {
         if let (condition, seen) = flow.filter.firstUnmet(document) {
             return [Form(ordinal: 0, result: .skip(.filter), detail: Words.filtered(condition, seen))]
         }
         if flow.file.history.before != .create, let day = businessDay(document), day < flow.file.history.start {
             return [Form(ordinal: 0, result: .skip(.history), detail: Words.history(day, flow.file.history))]
+        }
+        // A document that amends or revokes another is a change of that one, under an id of its own: the same money
+        // must not be booked twice.
+        if let main = document["main_id"]?.string, let action = document["action"]?.string, action != "none" {
+            let isIgnored = flow.file.onChange == .ignore
+            return [
+                Form(
+                    ordinal: 0, result: isIgnored ? .skip(.changeIgnored) : .hold, bytes: nil,
+                    detail: Words.amends(main, action))
+            ]
         }
         switch flow.mapping.run(source: document) {
         case .mapped(let documents):

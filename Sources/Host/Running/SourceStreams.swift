@@ -205,7 +205,7 @@ final class SourceStreams: Sendable {
                 case .none: nil
                 }
             let sealed = next.map { Cursor.sealed($0, filter: stream.filter) }
-            await withCheckedContinuation { continuation in
+            await withUnsafeContinuation { continuation in
                 let received = documents
                 conductor.send(
                     .received(stream: stream.id, received, cursor: unseen.isEmpty ? sealed : nil, fetched: []) {
@@ -213,7 +213,7 @@ final class SourceStreams: Sendable {
                     })
             }
             if !unseen.isEmpty {
-                await withCheckedContinuation { continuation in
+                await withUnsafeContinuation { continuation in
                     conductor.send(
                         .hints(stream: stream.id, unseen, cursor: sealed) {
                             continuation.resume()
@@ -228,7 +228,7 @@ final class SourceStreams: Sendable {
     /// Sweeps wait while more is open than memory should hold; events do not.
     private func waitForRoom() async {
         while !Task.isCancelled {
-            let open = await withCheckedContinuation { continuation in
+            let open = await withUnsafeContinuation { continuation in
                 conductor.send(.inspect { engine in continuation.resume(returning: engine.movingCount) })
             }
             if open < HostLimits.openItemsHighWater { return }
@@ -325,7 +325,7 @@ final class SourceStreams: Sendable {
             if received.isEmpty { return }
             let fetched = received.map { Conductor.Fetched(document: $0.hint.document, at: at) }
             let sending = documents
-            await withCheckedContinuation { continuation in
+            await withUnsafeContinuation { continuation in
                 conductor.send(
                     .received(stream: stream.id, sending, cursor: nil, fetched: fetched) {
                         continuation.resume()
@@ -362,7 +362,7 @@ final class SourceStreams: Sendable {
         _ entry: FetchQueue.Entry, _ stream: PlannedStream, _ tries: Int, _ cause: String, _ at: Int64
     ) async {
         if entry.attempts + 1 < tries { return putBack(entry, stream, spends: true) }
-        await withCheckedContinuation { continuation in
+        await withUnsafeContinuation { continuation in
             conductor.send(.unreadable(stream: stream.id, entry.hint, cause: cause, at: at) { continuation.resume() })
         }
         state.withLock { $0.queues[stream.id]?.finish(entry) }
@@ -470,7 +470,7 @@ final class SourceStreams: Sendable {
             let hints = event.hints.filter { $0.document == stream.document && concerns($0, stream) }
             if hints.isEmpty { continue }
             state.withLock { $0.reports[stream.id, default: Report()].lastEventAt = now() }
-            await withCheckedContinuation { continuation in
+            await withUnsafeContinuation { continuation in
                 conductor.send(
                     .hints(
                         stream: stream.id,

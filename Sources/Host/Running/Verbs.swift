@@ -38,7 +38,7 @@ extension HostProcess: HostControl {
         return try result.get()
     }
 
-    private func read<T: Sendable>(_ body: @escaping @Sendable () throws(Problem) -> T) async throws(Problem) -> T {
+    func read<T: Sendable>(_ body: @escaping @Sendable () throws(Problem) -> T) async throws(Problem) -> T {
         let result: Result<T, Problem> = await Blocking.run {
             do throws(Problem) { return .success(try body()) } catch { return .failure(error) }
         }
@@ -99,7 +99,7 @@ extension HostProcess: HostControl {
                     limits.report(name).filter { ($0["window_ms"]?.int ?? 0) >= HostLimits.durableWindowMs }.map {
                         ["id": $0["id"] ?? .null, "used": $0["spent"] ?? .null, "max": $0["max"] ?? .null]
                     }),
-                "cause": why.map { self.words($0) } ?? trouble.map { ["zh": .string($0), "en": .string($0)] }
+                "cause": why.map { self.words($0, name) } ?? trouble.map { ["zh": .string($0), "en": .string($0)] }
                     ?? .null,
                 "listening": .bool(
                     plan.streams.values.contains { $0.connection == name && streams.report($0.id).listening }),
@@ -173,15 +173,15 @@ extension HostProcess: HostControl {
         }
     }
 
-    private func words(_ pause: LanePause) -> JSON {
+    private func words(_ pause: LanePause, _ connection: String) -> JSON {
         switch pause {
         case .stopped(let cls):
             let name = cls.map { "\($0)" } ?? "person"
             return [
                 "code": .string("I-PAUSED-\(name)"), "zh": .string("已停止发送 (\(name)), 等人处理"),
                 "en": .string("sending stopped (\(name)) until someone acts"),
-                "next_zh": "改正原因后 datong connection check NAME",
-                "next_en": "mend the cause, then datong connection check NAME",
+                "next_zh": .string("改正原因后 datong connection check \(connection)"),
+                "next_en": .string("mend the cause, then datong connection check \(connection)"),
             ]
         case .until(let at, let cls):
             let when = time(at).string ?? ""
@@ -192,54 +192,7 @@ extension HostProcess: HostControl {
         }
     }
 
-    // MARK: doctor
-
-    private func doctor() async throws(Problem) -> JSON {
-        var checks: [JSON] = []
-        func check(_ state: String, _ zh: String, _ en: String, _ problem: Problem? = nil) {
-            var entry: JSONObject = ["state": .string(state), "zh": .string(zh), "en": .string(en)]
-            if let problem { entry["problem"] = ControlSocket.json(problem)["problem"] ?? .null }
-            checks.append(.object(entry))
-        }
-        check("ok", "保险库可以打开, 账本为 synchronous=FULL", "the vault opens, the ledger is synchronous=FULL")
-        do throws(Problem) {
-            let lines = try await read { [ledger] () throws(Problem) in try ledger.verifyAudit() }
-            check("ok", "审计链完整, \(lines) 行", "the audit chain is whole, \(lines) lines")
-        } catch {
-            check("failed", "审计链", "the audit chain", error)
-        }
-        let counts = try await read { [ledger] () throws(Problem) in try ledger.counts() }
-        let unbalanced = counts.filter { !$0.isBalanced }.count
-        check(
-            unbalanced == 0 ? "ok" : "failed", "已读 = 成功 + 跳过 + 待处理 + 需人工 + 核对中",
-            "read = done + skipped + pending + held + checking")
-        let held = counts.reduce(0) { $0 + ($1.counts[.held] ?? 0) }
-        if held > 0 {
-            check(
-                "warning", "\(held) 张单据需人工: datong ledger list --state held",
-                "\(held) documents are held: datong ledger list --state held")
-        }
-        for connection in plan.connections.keys.sorted() {
-            do throws(Problem) {
-                let report = try await probe(connection)
-                let bad = (report["checks"]?.array ?? []).filter { $0["ok"]?.bool != true }
-                check(
-                    bad.isEmpty ? "ok" : "failed",
-                    "连接 \(connection): \(bad.isEmpty ? "可用" : bad.compactMap { $0["zh"]?.string }.joined(separator: "; "))",
-                    "connection \(connection): \(bad.isEmpty ? "works" : bad.compactMap { $0["en"]?.string }.joined(separator: "; "))"
-                )
-            } catch {
-                check("failed", "连接 \(connection)", "connection \(connection)", error)
-            }
-        }
-        check("warning", "未在真实厂商系统上运行过: 只对模拟器验证", "never run against a vendor's real system here: proved on simulators")
-        return ["checks": .array(checks)]
-    }
-
-    private func probe(_ connection: String) async throws(Problem) -> JSON {
-        guard let worker = worker(connection) else { throw .noConnection(connection) }
-        return try await worker.probe()
-    }
+    // MARK: connections
 
     private func checkConnection(_ arguments: JSON) async throws(Problem) -> JSON {
         let name = try text(arguments, "name", "connection.check")
@@ -256,9 +209,10 @@ extension HostProcess: HostControl {
                 "state": .string(passed ? "ok" : "failed"), "zh": check["zh"] ?? .null, "en": check["en"] ?? .null,
             ])
         }
-        do {
-            // The log-in works: what stood still for the connection's sake goes on (ruling 7). A check that failed is
-            // told; whether it matters shows with the next document.
+        // A connector's first check is its credentials: while they are refused nothing goes on, or a wrong secret would
+        // be tried once a document. With them in order what stood still goes on (ruling 7); another check that failed
+        // is told, and whether it matters shows with the next document.
+        if report["checks"]?.array?.first?["ok"]?.bool == true {
             streams.resume(name)
             for lane in plan.lanes.values where lane.connection == name { conductor.send(.lane(lane.id, nil)) }
         }

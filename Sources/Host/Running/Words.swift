@@ -63,6 +63,17 @@ enum Words {
                 "correct it at the target, then datong ledger resolve ITEM --number NUMBER, or datong ledger skip ITEM")
     }
 
+    static func amends(_ main: String, _ action: String) -> String {
+        let isRevoked = action == "revoke"
+        return cause(
+            "E-AMENDS", zh: "这张单据\(isRevoked ? "撤销" : "修改")了先前的单据 \(main), 不自动入账",
+            en: "this document \(isRevoked ? "revokes" : "modifies") the earlier \(main) and is not booked by itself",
+            nextZH: "在目标系统中红冲或改正原凭证, 然后 datong ledger resolve ITEM --number NUMBER, 或 datong ledger skip ITEM",
+            nextEN:
+                "reverse or correct the first voucher at the target, then datong ledger resolve ITEM --number NUMBER, or datong ledger skip ITEM"
+        )
+    }
+
     static func duplicate(_ earlier: ItemID) -> String {
         cause(
             "S-DUPLICATE", zh: "同一效果已由单据 \(earlier) 承担 (来源连接改过名)",

@@ -66,13 +66,7 @@ public struct Engine: Sendable {
             flows[id] = rules
             offerAll(now) { $0.flow == id }
         case .flowGone(let id): flows[id] = nil
-        case .targetChanged(let id):
-            for item in openItems where item.lane == id {
-                switch item.state {
-                case .checking, .atVendor: set(item.id, .held(.cannotFind), now)
-                default: continue
-                }
-            }
+        case .targetChanged(let id): targetChanged(id, now)
         case .supersede(let id):
             if items[id]?.isReplaceable == true {
                 settle(id, .skipped(.superseded), now)
@@ -97,6 +91,7 @@ public struct Engine: Sendable {
             for item in openItems where item.state == .ready && !item.everAttempted { effects.append(.remap(item.id)) }
         case .retry(let id): retry(id, now)
         case .resolve(let id): resolve(id, now)
+        case .absent(let id): absent(id, now)
         case .skip(let id): skip(id, now)
         }
     }
@@ -131,6 +126,18 @@ public struct Engine: Sendable {
         case .skip(let rule):
             item.state = .skipped(rule)
             effects.append(.persist(item))
+        }
+    }
+
+    /// What was sent to the former books cannot be looked for in the new ones; what is on its way there neither, should
+    /// its outcome stay unknown.
+    private mutating func targetChanged(_ id: LaneID, _ now: Milliseconds) {
+        lanes[id]?.foreign = Set(items.values.filter { $0.lane == id && $0.state.isOnItsWay }.map(\.id))
+        for item in openItems where item.lane == id {
+            switch item.state {
+            case .checking, .atVendor: set(item.id, .held(.cannotFind), now)
+            default: continue
+            }
         }
     }
 
@@ -251,6 +258,7 @@ public struct Engine: Sendable {
         guard let item = items[id] else { return drop(id, .unknownItem) }
         guard case .delivering(let sent) = item.state, sent == epoch else { return drop(id, .stale) }
         lanes[item.lane]?.inFlight -= 1
+        let isForeign = lanes[item.lane]?.foreign.remove(id) != nil
         switch outcome {
         case .applied:
             lanes[item.lane]?.troubles = 0
@@ -259,11 +267,15 @@ public struct Engine: Sendable {
         case .atVendor(let reason, let after):
             lanes[item.lane]?.troubles = 0
             close(item, .atVendor)
-            set(id, .atVendor(AtVendor(reason: reason, since: now, pollAt: now + bounded(after))), now)
+            if isForeign {
+                set(id, .held(.cannotFind), now)
+            } else {
+                set(id, .atVendor(AtVendor(reason: reason, since: now, pollAt: now + bounded(after))), now)
+            }
         case .failed(let cls, let arrived, let retryAfter):
             if arrived && !cls.isDefinitiveRefusal {
                 close(item, .unknown)
-                becomeUnknown(id, now)
+                if isForeign { set(id, .held(.cannotFind), now) } else { becomeUnknown(id, now) }
             } else {
                 close(item, .notApplied)
                 notApplied(id, cls, retryAfter, now)
@@ -338,7 +350,8 @@ public struct Engine: Sendable {
                 set(id, .checking(check), now)
             }
         case .failed(let cls, let retryAfter):
-            var wait = max(EngineLimits.failedLookWait, retryAfter ?? 0)
+            // As long again as it has been unknown: the waits double by themselves.
+            var wait = max(EngineLimits.failedLookWait, now - check.since, retryAfter ?? 0)
             if cls.isConnectionTrouble { wait = max(wait, trouble(item.lane, cls, retryAfter, now) - now) }
             check.nextAt = now + min(wait, EngineLimits.longestLookWait)
             set(id, .checking(check), now)
@@ -376,8 +389,9 @@ public struct Engine: Sendable {
     // MARK: time and lanes
 
     private mutating func tick(_ now: Milliseconds) {
-        for (id, lane) in lanes {
-            if case .until(let at, _)? = lane.pause, at <= now { resumeLane(id, now) }
+        // In the order of their numbers: the same events give the same effects in every process.
+        for id in lanes.keys.sorted() {
+            if case .until(let at, _)? = lanes[id]?.pause, at <= now { resumeLane(id, now) }
         }
         while let entry = timers.first, entry.at <= now {
             _ = timers.pop()
@@ -479,6 +493,16 @@ public struct Engine: Sendable {
         guard let item = items[id] else { return drop(id, .unknownItem) }
         switch item.state {
         case .held, .checking, .atVendor: settle(id, .done, now)
+        default: drop(id, .wrongState)
+        }
+    }
+
+    private mutating func absent(_ id: ItemID, _ now: Milliseconds) {
+        guard let item = items[id] else { return drop(id, .unknownItem) }
+        switch item.state {
+        case .held(.cannotFind), .held(.vendorSilent), .held(.triesSpent(.unknownOutcome)):
+            items[id]?.triesSpent = 0
+            set(id, .retrying(at: now, class: .unknownOutcome), now)
         default: drop(id, .wrongState)
         }
     }

@@ -87,6 +87,8 @@ public enum Event: Sendable, Equatable {
     case retry(ItemID)
     /// A person says it is in effect at the target.
     case resolve(ItemID)
+    /// A person has looked at the target and says it is not there, where the host cannot look: the same bytes go again.
+    case absent(ItemID)
     /// A person says no effect is wanted.
     case skip(ItemID)
 }

@@ -242,6 +242,9 @@ extension ItemState {
         }
     }
 
+    /// A call with it is on its way.
+    var isOnItsWay: Bool { if case .delivering = self { true } else { false } }
+
     /// Nothing more will happen by itself or by a person's retry.
     public var isSettled: Bool {
         switch self {

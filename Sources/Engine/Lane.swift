@@ -5,6 +5,8 @@ struct Lane: Sendable, Equatable {
     /// Pauses in a row without a success between them; sets the next pause's length.
     var troubles = 0
     var inFlight = 0
+    /// On their way to the books this connection led to before.
+    var foreign: Set<ItemID> = []
     /// Unsettled items per order key, oldest first. Only the first may go.
     private var queues: [String: [ItemID]] = [:]
     /// Candidates, oldest first. A candidate is checked again when it is taken.

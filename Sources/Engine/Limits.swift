@@ -2,7 +2,7 @@
 public enum EngineLimits {
     /// First look-up after an unknown outcome. At once would mostly meet a target that is still busy.
     public static let firstLookAfter: Milliseconds = 1_000
-    /// Wait after a look-up that itself failed; doubled up to `longestLookWait`.
+    /// Shortest wait after a look-up that itself failed; the waits double up to `longestLookWait`.
     public static let failedLookWait: Milliseconds = 5_000
     /// Longest wait between look-ups: a person reads "checking" as soon, not as tomorrow.
     public static let longestLookWait: Milliseconds = 300_000

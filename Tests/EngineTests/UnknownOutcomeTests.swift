@@ -117,6 +117,53 @@ import Testing
         #expect(bench.state(1) == .held(.cannotFind))
     }
 
+    @Test func whatIsOnItsWayToTheFormerBooksIsNotLookedForInTheNewOnes() {
+        var bench = Bench()
+        for id: ItemID in 1...4 { bench.receive(id) }
+        bench.step(.targetChanged(1))
+        bench.fail(1, .transient, arrived: true)
+        #expect(bench.state(1) == .held(.cannotFind))
+        bench.answer(2, .atVendor(.accepted, pollAfter: 1_000))
+        #expect(bench.state(2) == .held(.cannotFind))
+        // What certainly did not get there goes on to the new books, and is looked for there.
+        bench.fail(3, .transient)
+        bench.pass(20_000)
+        #expect(bench.delivered == [3])
+        bench.fail(3, .transient, arrived: true)
+        #expect(bench.state(3)?.seen == .checking)
+        bench.answer(4, .applied)
+        #expect(bench.settled == [4: .done])
+    }
+
+    @Test func aPersonSaysThatItIsNotThereWhereNobodyElseCanLook() {
+        var bench = unknown(Bench(canFind: false))
+        bench.step(.absent(1))
+        #expect(bench.delivered == [1])
+        bench.step(.absent(1))
+        #expect(bench.said == [.dropped(1, .wrongState)])
+        // What the host can look up itself is looked up.
+        var checking = unknown()
+        checking.step(.absent(1))
+        #expect(checking.said == [.dropped(1, .wrongState)])
+        checking.step(.absent(9))
+        #expect(checking.said == [.dropped(9, .unknownItem)])
+    }
+
+    @Test func failedLooksAreAskedAgainEverMoreSeldom() {
+        var bench = unknown()
+        bench.pass(EngineLimits.firstLookAfter)
+        var waits: [Milliseconds] = []
+        for _ in 1...12 {
+            bench.step(.found(1, .failed(.transient, retryAfter: nil)))
+            let asked = bench.now
+            while let wake = bench.engine.nextWake, bench.found.isEmpty { bench.pass(max(wake - bench.now, 0)) }
+            waits.append(bench.now - asked)
+        }
+        #expect(waits.first == EngineLimits.failedLookWait)
+        #expect(waits.last == EngineLimits.longestLookWait)
+        #expect(waits == waits.sorted())
+    }
+
     @Test func aFailedLookIsRepeatedAndSendsNothing() {
         var bench = unknown()
         for _ in 1...20 {

@@ -53,7 +53,9 @@ struct CommandTests {
         arguments: [
             ["apply", "--yess"], ["ledger", "retry"], ["ledger", "retry", "5", "--flow", "x"],
             ["ledger", "list", "--state", "lost"], ["ledger", "list", "--limit", "0"],
-            ["ledger", "resolve", "5", "--number", "1"], ["vault", "put", "a", "--from-file", "b", "--stdin"],
+            ["ledger", "resolve", "5", "--number", "1"], ["ledger", "resolve", "5", "--why", "x"],
+            ["ledger", "resolve", "5", "--number", "1", "--absent", "--why", "x"],
+            ["vault", "put", "a", "--from-file", "b", "--stdin"],
             ["teleport"],
         ])
     func usage(_ words: [String]) async {
@@ -252,6 +254,8 @@ struct CommandTests {
             ["-w", folder.path, "--lang", "zh", "ledger", "resolve", "17", "--number", "记-9", "--why", "人工已录"], host)
         #expect(done.out.contains("现在是:成功"))
         #expect(host.requests.last == #"ledger.resolve {"item":17,"number":"记-9","why":"人工已录"}"#)
+        _ = await run(["-w", folder.path, "ledger", "resolve", "17", "--absent", "--why", "looked"], host)
+        #expect(host.requests.last == #"ledger.resolve {"item":17,"absent":true,"why":"looked"}"#)
         let skip = await run(["-w", folder.path, "--lang", "zh", "ledger", "skip", "17", "--why", "重复"], host)
         #expect(skip.out.contains("已跳过"))
     }

@@ -170,15 +170,21 @@ final class Rehearsal {
         round()
     }
 
-    /// The process dies and comes back with what is durable.
-    func restart() throws {
+    /// The process dies and comes back with what is durable, running `next` where a revision was frozen meanwhile.
+    func restart(_ next: Sample? = nil) throws {
         ledger.close()
         ledger = try Ledger(path: folder.path + "/ledger.sqlite", sealer: sealer)
         actor = FakeActor(ledger)
         let start = try ledger.start()
-        builder = PlanBuilder(
-            revision: builder.revision, connectors: builder.connectors, libraries: builder.libraries,
-            epoch: start.highestEpoch + 1, names: start.names)
+        builder =
+            if let next {
+                try Self.builder(
+                    next, revision: plan.revision + 1, epoch: start.highestEpoch + 1, names: start.names)
+            } else {
+                PlanBuilder(
+                    revision: builder.revision, connectors: builder.connectors, libraries: builder.libraries,
+                    epoch: start.highestEpoch + 1, names: start.names)
+            }
         plan = try builder.build()
         loop = Self.loop(ledger, sealer, actor, clock, start)
         loop.recover(start, plan)

@@ -76,14 +76,24 @@ struct LedgerCommand: AsyncParsableCommand {
 
     struct Resolve: DatongCommand {
         static let configuration = CommandConfiguration(
-            abstract: "人工确认:目标系统已有此单 · a person says: the target has it under this number")
+            abstract: "人工确认:目标系统已有此单,或确实没有 · a person says: the target has it, or has it not")
         @OptionGroup var global: GlobalOptions
         @Argument(help: "编号 · number") var item: Int
-        @Option(help: "目标系统中的单号 · the target's number") var number: String
+        @Option(help: "目标系统中的单号 · the target's number") var number: String?
+        @Flag(help: "已查过,目标系统没有此单,重新发送 · looked there: the target has it not; it goes again") var absent = false
         @Option(help: "依据,记入审计 · why, for the audit") var why: String
 
+        func validate() throws {
+            guard (number != nil) != absent else {
+                throw ValidationError("用 --number 或 --absent 之一 · one of --number and --absent")
+            }
+        }
+
         func perform(_ session: Session) async throws -> ExitStatus {
-            let arguments: JSONObject = ["item": .int(item), "number": .string(number), "why": .string(why)]
+            var arguments: JSONObject = ["item": .int(item)]
+            if let number { arguments["number"] = .string(number) }
+            if absent { arguments["absent"] = true }
+            arguments["why"] = .string(why)
             let answer = try await session.request("ledger.resolve", arguments)
             session.terminal.result(answer)
             session.terminal.settled(answer)

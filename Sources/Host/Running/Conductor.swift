@@ -205,6 +205,7 @@ final class Conductor: Sendable {
 enum PersonRequest: Sendable {
     case retry([ItemID], actor: String)
     case resolve(ItemID, number: String, why: String, actor: String)
+    case absent(ItemID, why: String, actor: String)
     case skip(ItemID, why: String, actor: String)
     case pauseFlow(FlowID, Bool, why: String, actor: String)
     case audit(actor: String, action: String, detail: JSON)

@@ -150,7 +150,9 @@ struct ConductorLoop {
     mutating func handle(_ message: Conductor.Message) {
         if let death { return Conductor.refuse(message, death) }
         switch message {
-        case .plan(let plan): run(plan)
+        case .plan(let plan):
+            run(plan)
+            checkTargets()
         case .received(let stream, let documents, let cursor, let fetched, let done):
             receive(documents, stream)
             for done in fetched {
@@ -207,7 +209,6 @@ struct ConductorLoop {
         let gone = Set(before.flows.keys).union(before.writeBackFlows)
             .subtracting(next.flows.keys).subtracting(next.writeBackFlows)
         for flow in gone.sorted() { step(.flowGone(flow)) }
-        for lane in next.lanes.values.sorted(by: { $0.id < $1.id }) { checkTarget(lane) }
         for lane in next.lanes.values.sorted(by: { $0.id < $1.id }) { step(.lane(lane.id, lane.rules)) }
         for flow in next.flows.values.sorted(by: { $0.id < $1.id }) {
             let paused = pausedFlows[flow.id] ?? false
@@ -245,6 +246,7 @@ struct ConductorLoop {
             open[item.id] = entry
             step(.recovered(item))
         }
+        checkTargets()
         for flow in plan.flows.values.sorted(by: { $0.id < $1.id }) { replay(flow) }
         for (stream, hints) in Dictionary(grouping: start.hints, by: \.stream) {
             let wanted = hints.map { Conductor.Hinted(document: $0.document, known: $0.known) }
@@ -324,6 +326,16 @@ struct ConductorLoop {
             }
             audit(actor, "ledger.resolve", ["item": .string("\(id)"), "number": .string(number), "why": .string(why)])
             acknowledge(reply, .success(["item": .int(Int(id)), "state": "done"]))
+        case .absent(let id, let why, let actor):
+            guard let item = engine.item(id) else { return reply(.failure(.noOpenItem(id))) }
+            step(.absent(id), detail: Words.absent(why))
+            guard engine.item(id)?.state != item.state else { return reply(.failure(.cannotMove(id, item.state.seen))) }
+            // Nothing of it is there: the next attempt begins at the beginning.
+            open[id]?.checkpoint = []
+            open[id]?.token = []
+            changes += [.checkpoint(id, bytes: []), .token(id, bytes: [])]
+            audit(actor, "ledger.absent", ["item": .string("\(id)"), "why": .string(why)])
+            acknowledge(reply, .success(["item": .int(Int(id)), "state": "pending"]))
         case .skip(let id, let why, let actor):
             guard let item = engine.item(id) else { return reply(.failure(.noOpenItem(id))) }
             // Half of the effect stands at the target: leaving it out would leave it there unseen.

@@ -182,7 +182,11 @@ extension ConductorLoop {
     private static let ownState = "@host"
 
     /// A lane's target may be another company's since the last run: what is being looked for must not be looked for there.
-    mutating func checkTarget(_ lane: PlannedLane) {
+    mutating func checkTargets() {
+        for lane in plan.lanes.values.sorted(by: { $0.id < $1.id }) { checkTarget(lane) }
+    }
+
+    private mutating func checkTarget(_ lane: PlannedLane) {
         guard let tenant = plan.connections[lane.connection]?.tenant else { return }
         let bytes = Array(tenant.utf8)
         do throws(Problem) {

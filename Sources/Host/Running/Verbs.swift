@@ -415,8 +415,14 @@ extension HostProcess: HostControl {
         let skip: JSON = [
             "command": .string("datong ledger skip \(item.id) --why WHY"), "zh": "不处理此单", "en": "leave it out",
         ]
+        let absent: JSON = [
+            "command": .string("datong ledger resolve \(item.id) --absent --why WHY"), "zh": "已查过: 目标系统没有此单, 重新发送",
+            "en": "looked there: the target has it not; it goes again",
+        ]
         switch item.item.state {
-        case .held(.severalFound), .held(.cannotFind), .held(.vendorSilent), .checking: return [resolve, retry]
+        case .held(.severalFound), .checking: return [resolve, retry]
+        case .held(.cannotFind), .held(.vendorSilent), .held(.triesSpent(.unknownOutcome)):
+            return [retry, resolve, absent]
         case .held(.changedAfterEffect): return [resolve, skip]
         case .held: return [retry, resolve, skip]
         case .retrying, .atVendor: return [retry]
@@ -440,10 +446,11 @@ extension HostProcess: HostControl {
     }
 
     private func resolve(_ arguments: JSON) async throws(Problem) -> JSON {
-        try await ask(
-            .resolve(
-                try item(arguments, "ledger.resolve"), number: try text(arguments, "number", "ledger.resolve"),
-                why: try text(arguments, "why", "ledger.resolve"), actor: Self.person))
+        let item = try item(arguments, "ledger.resolve")
+        let why = try text(arguments, "why", "ledger.resolve")
+        if arguments["absent"]?.bool == true { return try await ask(.absent(item, why: why, actor: Self.person)) }
+        return try await ask(
+            .resolve(item, number: try text(arguments, "number", "ledger.resolve"), why: why, actor: Self.person))
     }
 
     private func skip(_ arguments: JSON) async throws(Problem) -> JSON {

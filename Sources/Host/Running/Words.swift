@@ -50,6 +50,12 @@ enum Words {
             en: "settled by a person: \(number) at the target; \(why)")
     }
 
+    static func absent(_ why: String) -> String {
+        cause(
+            "I-ABSENT", zh: "人工确认: 目标系统没有此单, 重新发送; \(why)",
+            en: "a person says that the target has it not: it goes again; \(why)")
+    }
+
     static func skipped(_ why: String) -> String {
         cause("S-PERSON", zh: "人工跳过: \(why)", en: "skipped by a person: \(why)")
     }
@@ -96,8 +102,10 @@ enum Words {
     static let targetChanged = cause(
         "E-TARGET-CHANGED", zh: "目标连接换成了另一个账套, 在那里核对没有意义",
         en: "the target connection leads to other books: looking there proves nothing",
-        nextZH: "在原账套中查找, 然后 datong ledger resolve ITEM --number NUMBER",
-        nextEN: "look in the former books, then datong ledger resolve ITEM --number NUMBER")
+        nextZH: "在原账套中查找: 有则 datong ledger resolve ITEM --number NUMBER, 没有则 datong ledger resolve ITEM --absent",
+        nextEN:
+            "look in the former books: there, datong ledger resolve ITEM --number NUMBER; not there, datong ledger resolve ITEM --absent"
+    )
 
     static func mappingFailed(_ failures: [MappingFailure]) -> String {
         guard let first = failures.first else { return cause("E-MAP-000", zh: "映射失败", en: "the mapping failed") }

@@ -12,9 +12,9 @@
 ///                                                                     the target's commit horizon
 public struct Engine: Sendable {
     private var items: [ItemID: Item] = [:]
-    private var lanes: [LaneID: Lane] = [:]
+    private(set) var lanes: [LaneID: Lane] = [:]
     private var flows: [FlowID: FlowRules] = [:]
-    private var timers = TimerHeap()
+    private(set) var timers = TimerHeap()
     private var effects: [Effect] = []
 
     /// An engine that knows nothing yet: lanes and flows first, then the ledger's items, then work.
@@ -79,8 +79,8 @@ public struct Engine: Sendable {
             receive(item, disposition, prior, now)
         case .remapped(let id, let disposition, let revision): remap(id, disposition, revision, now)
         case .delivered(let id, let epoch, let outcome): delivered(id, epoch, outcome, now)
-        case .found(let id, let answer): found(id, answer, now)
-        case .polled(let id, let outcome): polled(id, outcome, now)
+        case .found(let id, let attempt, let answer): found(id, attempt, answer, now)
+        case .polled(let id, let attempt, let outcome): polled(id, attempt, outcome, now)
         case .tick: tick(now)
         case .pauseLane(let id, let pause): pauseLane(id, pause)
         case .resumeLane(let id): resumeLane(id, now)
@@ -129,15 +129,10 @@ public struct Engine: Sendable {
         }
     }
 
-    /// What was sent to the former books cannot be looked for in the new ones; what is on its way there neither, should
-    /// its outcome stay unknown.
+    /// What was sent to the former books cannot be looked for in the new ones.
     private mutating func targetChanged(_ id: LaneID, _ now: Milliseconds) {
-        lanes[id]?.foreign = Set(items.values.filter { $0.lane == id && $0.state.isOnItsWay }.map(\.id))
-        for item in openItems where item.lane == id {
-            switch item.state {
-            case .checking, .atVendor: set(item.id, .held(.cannotFind), now)
-            default: continue
-            }
+        for item in openItems where item.lane == id && item.state.isUnknown {
+            set(item.id, .held(.targetChanged), now)
         }
     }
 
@@ -163,12 +158,12 @@ public struct Engine: Sendable {
         guard !found.state.isSettled else { return }
         var item = found
         switch item.state {
-        case .delivering:
+        case .delivering(let epoch):
             // The host died with the call on its way: the request may have left a moment before.
             effects.append(.closeIntent(item.id, attempt: item.attempts, .unknown))
             items[item.id] = item
             lanes[item.lane]?.enqueue(item.id, key: item.queueKey)
-            becomeUnknown(item.id, now)
+            becomeUnknown(item.id, epoch, now)
             return
         case .checking(var check):
             check.asking = false
@@ -258,7 +253,6 @@ public struct Engine: Sendable {
         guard let item = items[id] else { return drop(id, .unknownItem) }
         guard case .delivering(let sent) = item.state, sent == epoch else { return drop(id, .stale) }
         lanes[item.lane]?.inFlight -= 1
-        let isForeign = lanes[item.lane]?.foreign.remove(id) != nil
         switch outcome {
         case .applied:
             lanes[item.lane]?.troubles = 0
@@ -267,15 +261,15 @@ public struct Engine: Sendable {
         case .atVendor(let reason, let after):
             lanes[item.lane]?.troubles = 0
             close(item, .atVendor)
-            if isForeign {
-                set(id, .held(.cannotFind), now)
+            if isForeign(item, sent) {
+                set(id, .held(.targetChanged), now)
             } else {
                 set(id, .atVendor(AtVendor(reason: reason, since: now, pollAt: now + bounded(after))), now)
             }
         case .failed(let cls, let arrived, let retryAfter):
             if arrived && !cls.isDefinitiveRefusal {
                 close(item, .unknown)
-                if isForeign { set(id, .held(.cannotFind), now) } else { becomeUnknown(id, now) }
+                becomeUnknown(id, sent, now)
             } else {
                 close(item, .notApplied)
                 notApplied(id, cls, retryAfter, now)
@@ -316,9 +310,16 @@ public struct Engine: Sendable {
         }
     }
 
-    private mutating func becomeUnknown(_ id: ItemID, _ now: Milliseconds) {
+    /// Sent to the books this connection led to before.
+    private func isForeign(_ item: Item, _ epoch: Int64) -> Bool {
+        lanes[item.lane].map { epoch < $0.rules.booksSince } ?? false
+    }
+
+    private mutating func becomeUnknown(_ id: ItemID, _ epoch: Int64, _ now: Milliseconds) {
         guard let item = items[id], let rules = lanes[item.lane]?.rules else { return }
-        if rules.settlesUnknown && !rules.canFind {
+        if isForeign(item, epoch) {
+            set(id, .held(.targetChanged), now)
+        } else if rules.settlesUnknown && !rules.canFind {
             settle(id, .done, now)
         } else if !rules.canFind {
             set(id, .held(.cannotFind), now)
@@ -327,8 +328,9 @@ public struct Engine: Sendable {
         }
     }
 
-    private mutating func found(_ id: ItemID, _ answer: FindAnswer, _ now: Milliseconds) {
+    private mutating func found(_ id: ItemID, _ attempt: Int, _ answer: FindAnswer, _ now: Milliseconds) {
         guard let item = items[id] else { return drop(id, .unknownItem) }
+        guard attempt == item.attempts else { return drop(id, .stale) }
         guard case .checking(var check) = item.state, check.asking, let rules = lanes[item.lane]?.rules else {
             return drop(id, .wrongState)
         }
@@ -359,8 +361,9 @@ public struct Engine: Sendable {
         dispatch(item.lane, now)
     }
 
-    private mutating func polled(_ id: ItemID, _ outcome: Outcome, _ now: Milliseconds) {
+    private mutating func polled(_ id: ItemID, _ attempt: Int, _ outcome: Outcome, _ now: Milliseconds) {
         guard let item = items[id] else { return drop(id, .unknownItem) }
+        guard attempt == item.attempts else { return drop(id, .stale) }
         guard case .atVendor(var wait) = item.state, wait.asking else { return drop(id, .wrongState) }
         wait.asking = false
         switch outcome {
@@ -375,7 +378,9 @@ public struct Engine: Sendable {
             }
         case .failed(let cls, _, let retryAfter):
             switch cls {
-            case .invalidRecord, .conflict, .unsupported: set(id, .held(.refused(cls)), now)
+            case .invalidRecord, .conflict: set(id, .held(.refused(cls)), now)
+            // Nobody can ask: it may be in effect all the same.
+            case .unsupported: set(id, .held(.vendorSilent), now)
             default:
                 var next = now + bounded(retryAfter ?? EngineLimits.failedLookWait)
                 if cls.isConnectionTrouble { next = max(next, trouble(item.lane, cls, retryAfter, now)) }
@@ -404,11 +409,11 @@ public struct Engine: Sendable {
                 check.asking = true
                 check.nextAt = now
                 items[item.id]?.state = .checking(check)
-                effects.append(.find(item.id))
+                effects.append(.find(item.id, attempt: item.attempts))
             case .atVendor(var wait) where wait.pollAt <= now && !wait.asking && lane.pause == nil:
                 wait.asking = true
                 items[item.id]?.state = .atVendor(wait)
-                effects.append(.poll(item.id))
+                effects.append(.poll(item.id, attempt: item.attempts))
             default: continue
             }
         }
@@ -500,7 +505,7 @@ public struct Engine: Sendable {
     private mutating func absent(_ id: ItemID, _ now: Milliseconds) {
         guard let item = items[id] else { return drop(id, .unknownItem) }
         switch item.state {
-        case .held(.cannotFind), .held(.vendorSilent), .held(.triesSpent(.unknownOutcome)):
+        case .held(.cannotFind), .held(.targetChanged), .held(.vendorSilent), .held(.triesSpent(.unknownOutcome)):
             items[id]?.triesSpent = 0
             set(id, .retrying(at: now, class: .unknownOutcome), now)
         default: drop(id, .wrongState)
@@ -511,8 +516,7 @@ public struct Engine: Sendable {
         guard let item = items[id] else { return drop(id, .unknownItem) }
         switch item.state {
         // An unknown outcome cannot be skipped: it may be in the books. It is looked up or resolved.
-        case .held(.severalFound), .held(.cannotFind), .held(.triesSpent(.unknownOutcome)), .held(.vendorSilent):
-            drop(id, .wrongState)
+        case let state where state.isUnknown: drop(id, .wrongState)
         case .held, .ready, .retrying: settle(id, .skipped(.person), now)
         default: drop(id, .wrongState)
         }

@@ -57,7 +57,8 @@ public enum Event: Sendable, Equatable {
     case flow(FlowID, FlowRules)
     /// A flow is not part of the running revision: its items stay where they are until it comes back.
     case flowGone(FlowID)
-    /// The connection behind a lane leads to another company's books: what is looked for there proves nothing.
+    /// The connection behind a lane leads to another company's books: what is looked for there proves nothing. What is
+    /// on its way meanwhile is told by `LaneRules.booksSince`.
     case targetChanged(LaneID)
     /// A newer form of the document has no such part any more.
     case supersede(ItemID)
@@ -69,10 +70,10 @@ public enum Event: Sendable, Equatable {
     case remapped(ItemID, Disposition, revision: Int)
     /// The answer to `Effect.deliver`. One whose epoch is not the intent's is dropped.
     case delivered(ItemID, epoch: Int64, Outcome)
-    /// The answer to `Effect.find`.
-    case found(ItemID, FindAnswer)
-    /// The answer to `Effect.poll`.
-    case polled(ItemID, Outcome)
+    /// The answer to `Effect.find`. One that was asked about an earlier attempt is dropped.
+    case found(ItemID, attempt: Int, FindAnswer)
+    /// The answer to `Effect.poll`. One that was asked about an earlier attempt is dropped.
+    case polled(ItemID, attempt: Int, Outcome)
     /// Time has passed.
     case tick
     /// A person, a probe or a swap stops a lane.
@@ -115,11 +116,14 @@ public struct LaneRules: Sendable, Equatable {
     public var epoch: Int64
     /// An unknown outcome is taken as done: a repeat annoys more than a loss (messages, comments).
     public var settlesUnknown: Bool
+    /// The first writer generation whose writes went to the books the connection leads to now. What an older one sent
+    /// cannot be looked for here.
+    public var booksSince: Int64
 
     /// The properties of a target.
     public init(
         maxInFlight: Int, enforcesUniqueKey: Bool = false, canFind: Bool, commitHorizon: Milliseconds, epoch: Int64,
-        settlesUnknown: Bool = false
+        settlesUnknown: Bool = false, booksSince: Int64 = 0
     ) {
         self.maxInFlight = maxInFlight
         self.enforcesUniqueKey = enforcesUniqueKey
@@ -127,6 +131,7 @@ public struct LaneRules: Sendable, Equatable {
         self.commitHorizon = commitHorizon
         self.epoch = epoch
         self.settlesUnknown = settlesUnknown
+        self.booksSince = booksSince
     }
 }
 
@@ -161,9 +166,9 @@ public enum Effect: Sendable, Equatable {
     /// Send it.
     case deliver(ItemID, attempt: Int, epoch: Int64)
     /// Look for it by key.
-    case find(ItemID)
+    case find(ItemID, attempt: Int)
     /// Ask what became of it.
-    case poll(ItemID)
+    case poll(ItemID, attempt: Int)
     /// Map it again under the running revision.
     case remap(ItemID)
     /// An event that does not fit: told to the log, changes nothing.

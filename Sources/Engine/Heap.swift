@@ -5,7 +5,7 @@ struct TimerHeap: Sendable, Equatable {
         var at: Milliseconds
         var item: ItemID
     }
-    private var entries: [Entry] = []
+    private(set) var entries: [Entry] = []
 
     var first: Entry? { entries.first }
 

@@ -196,6 +196,8 @@ public enum HoldCause: Sendable, Equatable {
     case cannotFind
     /// The target keeps saying it has not finished.
     case vendorSilent
+    /// The outcome is unknown and the connection leads to other books by now: looking there proves nothing.
+    case targetChanged
 }
 
 /// Why no effect is wanted.
@@ -244,6 +246,16 @@ extension ItemState {
 
     /// A call with it is on its way.
     var isOnItsWay: Bool { if case .delivering = self { true } else { false } }
+
+    /// It may or may not be in the books: whoever waits for this waits for a look there.
+    var isUnknown: Bool {
+        switch self {
+        case .checking, .atVendor: true
+        case .held(.severalFound), .held(.cannotFind), .held(.targetChanged), .held(.vendorSilent): true
+        case .held(.triesSpent(.unknownOutcome)): true
+        default: false
+        }
+    }
 
     /// Nothing more will happen by itself or by a person's retry.
     public var isSettled: Bool {

@@ -5,13 +5,11 @@ struct Lane: Sendable, Equatable {
     /// Pauses in a row without a success between them; sets the next pause's length.
     var troubles = 0
     var inFlight = 0
-    /// On their way to the books this connection led to before.
-    var foreign: Set<ItemID> = []
     /// Unsettled items per order key, oldest first. Only the first may go.
-    private var queues: [String: [ItemID]] = [:]
+    private(set) var queues: [String: [ItemID]] = [:]
     /// Candidates, oldest first. A candidate is checked again when it is taken.
-    private var candidates: [ItemID] = []
-    private var taken = 0
+    private(set) var candidates: [ItemID] = []
+    private(set) var taken = 0
 
     init(rules: LaneRules) { self.rules = rules }
 

@@ -42,13 +42,23 @@ struct Bench {
         answer(id, .failed(cls, mayHaveArrived: arrived, retryAfter: retryAfter))
     }
 
+    /// The answer to the last look-up.
+    mutating func look(_ id: ItemID, _ answer: FindAnswer) {
+        step(.found(id, attempt: engine.item(id)?.attempts ?? 0, answer))
+    }
+
+    /// The answer to the last question about an accepted document.
+    mutating func poll(_ id: ItemID, _ outcome: Outcome) {
+        step(.polled(id, attempt: engine.item(id)?.attempts ?? 0, outcome))
+    }
+
     func state(_ id: ItemID) -> ItemState? { engine.item(id)?.state }
 
     /// Items sent by the last step.
     var delivered: [ItemID] {
         said.compactMap { if case .deliver(let id, _, _) = $0 { id } else { nil } }
     }
-    var found: [ItemID] { said.compactMap { if case .find(let id) = $0 { id } else { nil } } }
+    var found: [ItemID] { said.compactMap { if case .find(let id, _) = $0 { id } else { nil } } }
     var settled: [ItemID: ItemState] {
         var settled: [ItemID: ItemState] = [:]
         for case .persist(let item) in said where item.state.isSettled { settled[item.id] = item.state }

@@ -137,10 +137,10 @@ import Testing
         bench.answer(1, .atVendor(.accepted, pollAfter: 2_000))
         #expect(bench.state(1)?.seen == .pending)
         bench.pass(2_000)
-        #expect(bench.said.contains(.poll(1)))
-        bench.step(.polled(1, .atVendor(.accepted, pollAfter: 2_000)))
+        #expect(bench.said.contains(.poll(1, attempt: 1)))
+        bench.poll(1, .atVendor(.accepted, pollAfter: 2_000))
         bench.pass(2_000)
-        bench.step(.polled(1, .applied))
+        bench.poll(1, .applied)
         #expect(bench.settled == [1: .done])
     }
 
@@ -149,10 +149,23 @@ import Testing
         bench.receive(1)
         bench.answer(1, .atVendor(.accepted, pollAfter: 1_000))
         bench.pass(1_000)
-        bench.step(.polled(1, .failed(.invalidRecord, mayHaveArrived: false, retryAfter: nil)))
+        bench.poll(1, .failed(.invalidRecord, mayHaveArrived: false, retryAfter: nil))
         #expect(bench.state(1) == .held(.refused(.invalidRecord)))
         bench.pass(86_400_000)
         #expect(bench.delivered.isEmpty)
+    }
+
+    @Test func whatNobodyCanAskForIsNotTakenAsRefused() {
+        var bench = Bench()
+        bench.receive(1)
+        bench.answer(1, .atVendor(.accepted, pollAfter: 1_000))
+        bench.pass(1_000)
+        bench.poll(1, .failed(.unsupported, mayHaveArrived: true, retryAfter: nil))
+        #expect(bench.state(1) == .held(.vendorSilent))
+        // It may be in effect: a correction does not take its place.
+        bench.receive(2, key: "k1", prior: .unattempted(1))
+        #expect(bench.state(1) == .held(.vendorSilent))
+        #expect(bench.state(2) == .held(.changedAfterEffect))
     }
 
     @Test func silenceForADayAfterAcceptanceNeedsAPerson() {
@@ -161,7 +174,7 @@ import Testing
         bench.answer(1, .atVendor(.accepted, pollAfter: 3_600_000))
         for _ in 0..<30 {
             bench.pass(3_600_000)
-            bench.step(.polled(1, .atVendor(.accepted, pollAfter: 3_600_000)))
+            bench.poll(1, .atVendor(.accepted, pollAfter: 3_600_000))
         }
         #expect(bench.state(1) == .held(.vendorSilent))
     }

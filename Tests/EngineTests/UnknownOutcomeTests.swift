@@ -31,14 +31,14 @@ import Testing
         var bench = unknown()
         bench.pass(EngineLimits.firstLookAfter)
         #expect(bench.found == [1])
-        bench.step(.found(1, .found(count: 1)))
+        bench.look(1, .found(count: 1))
         #expect(bench.settled == [1: .done])
     }
 
     @Test func foundTwiceNeedsAPersonAndIsNeverSkipped() {
         var bench = unknown()
         bench.pass(EngineLimits.firstLookAfter)
-        bench.step(.found(1, .found(count: 2)))
+        bench.look(1, .found(count: 2))
         #expect(bench.state(1) == .held(.severalFound))
         bench.step(.skip(1))
         #expect(bench.said == [.dropped(1, .wrongState)])
@@ -49,23 +49,23 @@ import Testing
     @Test func oneAbsentAnswerProvesNothing() {
         var bench = unknown(Bench(horizon: 60_000))
         bench.pass(EngineLimits.firstLookAfter)
-        bench.step(.found(1, .absent))
+        bench.look(1, .absent)
         #expect(bench.state(1)?.seen == .checking)
         bench.pass(50_000)
         #expect(bench.found.isEmpty && bench.delivered.isEmpty)
         bench.pass(9_000)
         #expect(bench.found == [1])
         // The slow target committed meanwhile.
-        bench.step(.found(1, .found(count: 1)))
+        bench.look(1, .found(count: 1))
         #expect(bench.settled == [1: .done])
     }
 
     @Test func absentTwiceTheSecondTimeAfterTheHorizonGoesAgain() {
         var bench = unknown(Bench(horizon: 60_000, ladder: [1_000]))
         bench.pass(EngineLimits.firstLookAfter)
-        bench.step(.found(1, .absent))
+        bench.look(1, .absent)
         bench.pass(60_000)
-        bench.step(.found(1, .absent))
+        bench.look(1, .absent)
         #expect(bench.state(1)?.seen == .pending)
         bench.pass(1_000)
         #expect(bench.delivered == [1])
@@ -77,14 +77,14 @@ import Testing
         bench.pass(EngineLimits.firstLookAfter)
         // The answer takes longer than the horizon: it still speaks of the time it was asked.
         bench.now += 90_000
-        bench.step(.found(1, .absent))
+        bench.look(1, .absent)
         #expect(bench.state(1)?.seen == .checking)
     }
 
     @Test func aTargetThatRefusesDuplicatesIsAskedOnlyOnce() {
         var bench = unknown(Bench(unique: true, ladder: [1]))
         bench.pass(EngineLimits.firstLookAfter)
-        bench.step(.found(1, .absent))
+        bench.look(1, .absent)
         bench.pass(1)
         #expect(bench.delivered == [1])
     }
@@ -107,32 +107,61 @@ import Testing
         var bench = unknown(Bench(settlesUnknown: true))
         #expect(bench.state(1)?.seen == .checking)
         bench.pass(EngineLimits.firstLookAfter)
-        bench.step(.found(1, .unsupported))
+        bench.look(1, .unsupported)
         #expect(bench.settled == [1: .done])
     }
 
     @Test func anotherCompanysBooksProveNothing() {
         var bench = unknown()
         bench.step(.targetChanged(1))
-        #expect(bench.state(1) == .held(.cannotFind))
+        #expect(bench.state(1) == .held(.targetChanged))
+        bench.step(.retry(1))
+        #expect(bench.said == [.dropped(1, .wrongState)])
+        bench.step(.skip(1))
+        #expect(bench.said == [.dropped(1, .wrongState)])
+    }
+
+    @Test func whatWaitsForAPersonToLookWaitsForOneWhoLooksInTheFormerBooks() {
+        var bench = unknown()
+        bench.pass(EngineLimits.firstLookAfter)
+        bench.look(1, .found(count: 2))
+        bench.step(.targetChanged(1))
+        #expect(bench.state(1) == .held(.targetChanged))
+        // A retry would look in the new books, find nothing and send it again.
+        bench.step(.retry(1))
+        #expect(bench.said == [.dropped(1, .wrongState)])
     }
 
     @Test func whatIsOnItsWayToTheFormerBooksIsNotLookedForInTheNewOnes() {
         var bench = Bench()
         for id: ItemID in 1...4 { bench.receive(id) }
         bench.step(.targetChanged(1))
+        bench.step(.lane(1, LaneRules(maxInFlight: 16, canFind: true, commitHorizon: 60_000, epoch: 8, booksSince: 8)))
         bench.fail(1, .transient, arrived: true)
-        #expect(bench.state(1) == .held(.cannotFind))
+        #expect(bench.state(1) == .held(.targetChanged))
         bench.answer(2, .atVendor(.accepted, pollAfter: 1_000))
-        #expect(bench.state(2) == .held(.cannotFind))
+        #expect(bench.state(2) == .held(.targetChanged))
         // What certainly did not get there goes on to the new books, and is looked for there.
         bench.fail(3, .transient)
         bench.pass(20_000)
         #expect(bench.delivered == [3])
-        bench.fail(3, .transient, arrived: true)
+        bench.answer(3, .failed(.transient, mayHaveArrived: true, retryAfter: nil), epoch: 8)
         #expect(bench.state(3)?.seen == .checking)
         bench.answer(4, .applied)
         #expect(bench.settled == [4: .done])
+    }
+
+    @Test func whatWasOnItsWayToTheFormerBooksAtACrashIsNotLookedForInTheNewOnes() {
+        var bench = Bench()
+        bench.step(.lane(1, LaneRules(maxInFlight: 16, canFind: true, commitHorizon: 60_000, epoch: 8, booksSince: 8)))
+        for (id, epoch) in [(1, 7), (2, 8)] {
+            let state = ItemState.delivering(epoch: Int64(epoch))
+            bench.step(
+                .recovered(
+                    Item(id: ItemID(id), flow: 1, lane: 1, orderKey: "k\(id)", state: state, attempts: 1, revision: 1)))
+        }
+        #expect(bench.state(1) == .held(.targetChanged))
+        #expect(bench.state(2)?.seen == .checking)
     }
 
     @Test func aPersonSaysThatItIsNotThereWhereNobodyElseCanLook() {
@@ -154,7 +183,7 @@ import Testing
         bench.pass(EngineLimits.firstLookAfter)
         var waits: [Milliseconds] = []
         for _ in 1...12 {
-            bench.step(.found(1, .failed(.transient, retryAfter: nil)))
+            bench.look(1, .failed(.transient, retryAfter: nil))
             let asked = bench.now
             while let wake = bench.engine.nextWake, bench.found.isEmpty { bench.pass(max(wake - bench.now, 0)) }
             waits.append(bench.now - asked)
@@ -164,11 +193,29 @@ import Testing
         #expect(waits == waits.sorted())
     }
 
+    @Test func theAnswerOfALookAfterAnEarlierAttemptIsNotHeard() {
+        var bench = unknown()
+        bench.pass(EngineLimits.firstLookAfter)
+        #expect(bench.said == [.find(1, attempt: 1)])
+        // While it is looked for, the connection is led elsewhere, a person looks, and it is sent again.
+        bench.step(.targetChanged(1))
+        bench.step(.absent(1))
+        bench.fail(1, .transient, arrived: true)
+        bench.pass(EngineLimits.firstLookAfter)
+        #expect(bench.said == [.find(1, attempt: 2)])
+        for late in [FindAnswer.absent, .found(count: 1)] {
+            bench.step(.found(1, attempt: 1, late))
+            #expect(bench.said == [.dropped(1, .stale)])
+        }
+        bench.look(1, .found(count: 1))
+        #expect(bench.settled == [1: .done])
+    }
+
     @Test func aFailedLookIsRepeatedAndSendsNothing() {
         var bench = unknown()
         for _ in 1...20 {
             while bench.found.isEmpty { bench.pass(1_000) }
-            bench.step(.found(1, .failed(.transient, retryAfter: nil)))
+            bench.look(1, .failed(.transient, retryAfter: nil))
             #expect(bench.delivered.isEmpty)
             #expect(bench.state(1)?.seen == .checking)
         }
@@ -177,7 +224,7 @@ import Testing
     @Test func anUnreachableTargetIsNotAskedWhileTheLaneIsPaused() {
         var bench = unknown()
         bench.pass(EngineLimits.firstLookAfter)
-        bench.step(.found(1, .failed(.authDenied, retryAfter: nil)))
+        bench.look(1, .failed(.authDenied, retryAfter: nil))
         bench.pass(86_400_000)
         #expect(bench.found.isEmpty)
         bench.step(.resumeLane(1))
@@ -188,17 +235,17 @@ import Testing
     @Test func theLadderEndsResending() {
         var bench = unknown(Bench(unique: true, ladder: [1]))
         bench.pass(EngineLimits.firstLookAfter)
-        bench.step(.found(1, .absent))
+        bench.look(1, .absent)
         bench.pass(1)
         bench.fail(1, .transient, arrived: true)
         bench.pass(EngineLimits.firstLookAfter)
-        bench.step(.found(1, .absent))
+        bench.look(1, .absent)
         #expect(bench.state(1) == .held(.triesSpent(.unknownOutcome)))
         // A person's retry looks again, and what is then absent goes again.
         bench.step(.retry(1))
         bench.pass(0)
         #expect(bench.found == [1])
-        bench.step(.found(1, .absent))
+        bench.look(1, .absent)
         bench.pass(1)
         #expect(bench.delivered == [1])
     }

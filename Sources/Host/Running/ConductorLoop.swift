@@ -25,8 +25,8 @@ struct ConductorLoop {
 
     enum Action {
         case deliver(ItemID, attempt: Int, epoch: Int64)
-        case find(ItemID)
-        case poll(ItemID)
+        case find(ItemID, attempt: Int)
+        case poll(ItemID, attempt: Int)
         case fetch(stream: Int64, [Conductor.Hinted])
     }
 
@@ -121,6 +121,7 @@ struct ConductorLoop {
         for effect in engine.step(event, now: at) {
             switch effect {
             case .persist(let item):
+                let detail = item.state == .held(.targetChanged) ? Words.targetChanged : detail
                 if let detail { open[item.id]?.detail = detail }
                 changes.append(.item(item, detail: open[item.id]?.detail ?? detail, at: at))
                 if item.state.isSettled { open[item.id] = nil }
@@ -136,8 +137,8 @@ struct ConductorLoop {
             case .persistLane(let id, let pause): changes.append(.lane(id, pause))
             case .deliver(let id, let attempt, let epoch):
                 actions.append(.deliver(id, attempt: attempt, epoch: epoch))
-            case .find(let id): actions.append(.find(id))
-            case .poll(let id): actions.append(.poll(id))
+            case .find(let id, let attempt): actions.append(.find(id, attempt: attempt))
+            case .poll(let id, let attempt): actions.append(.poll(id, attempt: attempt))
             case .remap(let id): remap(id)
             case .dropped(let id, let reason):
                 log.notice("event dropped", metadata: ["item": "\(id)", "reason": "\(reason)"])
@@ -151,8 +152,7 @@ struct ConductorLoop {
         if let death { return Conductor.refuse(message, death) }
         switch message {
         case .plan(let plan):
-            run(plan)
-            checkTargets()
+            for lane in run(plan) { step(.targetChanged(lane)) }
         case .received(let stream, let documents, let cursor, let fetched, let done):
             receive(documents, stream)
             for done in fetched {
@@ -172,18 +172,17 @@ struct ConductorLoop {
             if !hints.isEmpty { actions.append(.fetch(stream: stream, hints)) }
             acknowledgements.append { if $0 == nil { done() } }
         case .delivered(let delivery, let answer):
-            guard case .delivering(delivery.epoch)? = engine.item(delivery.item)?.state else {
-                log.notice("answer of an older attempt", metadata: ["item": "\(delivery.item)"])
-                return
-            }
+            guard case .delivering(delivery.epoch)? = engine.item(delivery.item)?.state else { return stale(delivery) }
             settle(delivery, answer)
             step(.delivered(delivery.item, epoch: delivery.epoch, answer.outcome), detail: answer.detail)
         case .polled(let delivery, let answer):
+            guard isAsked(delivery) else { return stale(delivery) }
             settle(delivery, answer)
-            step(.polled(delivery.item, answer.outcome), detail: answer.detail)
+            step(.polled(delivery.item, attempt: delivery.attempt, answer.outcome), detail: answer.detail)
         case .found(let delivery, let answer, let written, let detail):
+            guard isAsked(delivery) else { return stale(delivery) }
             if answer == .found(count: 1), let written { link(delivery, written) }
-            step(.found(delivery.item, answer), detail: detail)
+            step(.found(delivery.item, attempt: delivery.attempt, answer), detail: detail)
         case .commit(let more, let done):
             for change in more {
                 if case .checkpoint(let id, let bytes) = change { open[id]?.checkpoint = bytes }
@@ -202,14 +201,30 @@ struct ConductorLoop {
         }
     }
 
-    mutating func run(_ next: Plan) {
+    /// The question is still open: it was asked about the last attempt, and nothing has settled it meanwhile.
+    private func isAsked(_ delivery: Conductor.Delivery) -> Bool {
+        guard let item = engine.item(delivery.item), item.attempts == delivery.attempt else { return false }
+        switch item.state {
+        case .checking(let check): return check.asking
+        case .atVendor(let wait): return wait.asking
+        default: return false
+        }
+    }
+
+    private func stale(_ delivery: Conductor.Delivery) {
+        log.notice("answer of an older attempt", metadata: ["item": "\(delivery.item)"])
+    }
+
+    /// Runs a plan. Gives the lanes that lead to other books than before.
+    mutating func run(_ next: Plan) -> [LaneID] {
         let remaps = plan.revision != 0
         let before = plan
         plan = next
         let gone = Set(before.flows.keys).union(before.writeBackFlows)
             .subtracting(next.flows.keys).subtracting(next.writeBackFlows)
         for flow in gone.sorted() { step(.flowGone(flow)) }
-        for lane in next.lanes.values.sorted(by: { $0.id < $1.id }) { step(.lane(lane.id, lane.rules)) }
+        let elsewhere = noteBooks()
+        for lane in plan.lanes.values.sorted(by: { $0.id < $1.id }) { step(.lane(lane.id, lane.rules)) }
         for flow in next.flows.values.sorted(by: { $0.id < $1.id }) {
             let paused = pausedFlows[flow.id] ?? false
             let onChange: ChangePolicy = flow.file.onChange == .ignore ? .ignore : .hold
@@ -222,13 +237,14 @@ struct ConductorLoop {
             step(.revision(next.revision))
             for flow in next.flows.values.sorted(by: { $0.id < $1.id }) { replay(flow) }
         }
+        return elsewhere
     }
 
     var pausedFlows: [FlowID: Bool] = [:]
 
     mutating func recover(_ start: Ledger.Start, _ plan: Plan) {
         pausedFlows = start.pausedFlows
-        run(plan)
+        let elsewhere = run(plan)
         for (lane, pause) in start.lanes { step(.pauseLane(lane, pause)) }
         for (item, origin) in start.items {
             var entry = Open(origin: origin, bytes: nil, checkpoint: [], token: [])
@@ -246,7 +262,7 @@ struct ConductorLoop {
             open[item.id] = entry
             step(.recovered(item))
         }
-        checkTargets()
+        for lane in elsewhere { step(.targetChanged(lane)) }
         for flow in plan.flows.values.sorted(by: { $0.id < $1.id }) { replay(flow) }
         for (stream, hints) in Dictionary(grouping: start.hints, by: \.stream) {
             let wanted = hints.map { Conductor.Hinted(document: $0.document, known: $0.known) }
@@ -387,14 +403,20 @@ struct ConductorLoop {
                 return
             }
             actor.deliver(delivery)
-        case .find(let id):
-            guard let item = engine.item(id), let delivery = delivery(id, item.attempts, 0) else {
-                step(.found(id, .unsupported), detail: Words.unreadable)
+        case .find(let id, let attempt):
+            guard let delivery = delivery(id, attempt, 0) else {
+                step(.found(id, attempt: attempt, .unsupported), detail: Words.unreadable)
                 return
             }
             actor.find(delivery)
-        case .poll(let id):
-            guard let item = engine.item(id), let delivery = delivery(id, item.attempts, 0) else { return }
+        case .poll(let id, let attempt):
+            guard let delivery = delivery(id, attempt, 0) else {
+                // Whatever became of it there, this host can no longer tell: a person must look.
+                step(
+                    .polled(id, attempt: attempt, .failed(.unsupported, mayHaveArrived: true, retryAfter: nil)),
+                    detail: Words.unreadable)
+                return
+            }
             actor.poll(delivery, token: open[id]?.token ?? [])
         }
     }

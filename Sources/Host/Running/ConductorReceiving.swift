@@ -181,22 +181,32 @@ extension ConductorLoop {
     /// Under this name the host keeps state of its own beside the connectors'.
     private static let ownState = "@host"
 
-    /// A lane's target may be another company's since the last run: what is being looked for must not be looked for there.
-    mutating func checkTargets() {
-        for lane in plan.lanes.values.sorted(by: { $0.id < $1.id }) { checkTarget(lane) }
-    }
-
-    private mutating func checkTarget(_ lane: PlannedLane) {
-        guard let tenant = plan.connections[lane.connection]?.tenant else { return }
-        let bytes = Array(tenant.utf8)
+    /// Whose books each lane leads to, and since which writer generation: what was sent to others is not looked for here.
+    /// Gives the lanes that lead elsewhere than before.
+    mutating func noteBooks() -> [LaneID] {
+        var elsewhere: [LaneID] = []
         do throws(Problem) {
-            let known = try ledger.state(connection: Self.ownState, key: "target \(lane.id)")
-            if known == bytes { return }
-            changes.append(.state(connection: Self.ownState, key: "target \(lane.id)", bytes: bytes))
-            if !known.isEmpty { step(.targetChanged(lane.id), detail: Words.targetChanged) }
+            for lane in plan.lanes.values.sorted(by: { $0.id < $1.id }) {
+                guard let tenant = plan.connections[lane.connection]?.tenant else { continue }
+                let (target, since) = ("target \(lane.id)", "target since \(lane.id)")
+                let known = try ledger.state(connection: Self.ownState, key: target)
+                if known == Array(tenant.utf8) {
+                    let stored = String(
+                        decoding: try ledger.state(connection: Self.ownState, key: since), as: UTF8.self)
+                    plan.lanes[lane.id]?.rules.booksSince = Int64(stored) ?? 0
+                    continue
+                }
+                changes.append(.state(connection: Self.ownState, key: target, bytes: Array(tenant.utf8)))
+                if known.isEmpty { continue }
+                changes.append(
+                    .state(connection: Self.ownState, key: since, bytes: Array("\(lane.rules.epoch)".utf8)))
+                plan.lanes[lane.id]?.rules.booksSince = lane.rules.epoch
+                elsewhere.append(lane.id)
+            }
         } catch {
             die(error)
         }
+        return elsewhere
     }
 
     private func keyedHash(_ bytes: [UInt8]) throws(Problem) -> [UInt8] {

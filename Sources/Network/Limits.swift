@@ -24,6 +24,8 @@ enum Limits {
     static let timeoutMilliseconds = 60_000
     /// Milliseconds to a ready connection, with name look-up, proxy and TLS.
     static let connectMilliseconds = 10_000
+    /// Milliseconds a request may ask for, a day: libcurl takes no more than 2^31 and then keeps the time before.
+    static let longestMilliseconds = 86_400_000
     /// Milliseconds the client's thread sleeps at most; a message wakes it earlier.
     static let pollMilliseconds: Int32 = 60_000
 

@@ -133,7 +133,8 @@ let package = Package(
         .testTarget(
             name: "NetworkTests",
             dependencies: [
-                "Network", "COpenSSL", "Values", .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+                "CCurl", "Network", "COpenSSL", "Values", .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ] + nioHTTP,
             swiftSettings: strict),

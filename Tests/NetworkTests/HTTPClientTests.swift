@@ -1,3 +1,4 @@
+import CCurl
 import Glibc
 import Synchronization
 import Testing
@@ -198,7 +199,7 @@ struct HTTPFaultTests {
         arguments: [
             "220 smtp.example.com ESMTP\r\n\r\n", "{\"errcode\":0}", "HTTP/1.1 abc\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
-            "HTTP/1.1 200 OK\r\nContent-Length: minus\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: minus\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\n\r\nx",
         ])
     func notHTTP(answer: String) async throws {
         try await withServer({ peer in
@@ -317,6 +318,23 @@ struct HTTPFaultTests {
             #expect(server.accepts == 2)
         }
         #expect(notes.all.filter { $0.contains("/read") }.count == 2)
+    }
+
+    @Test("a name that leads to a forbidden address when libcurl repeats: the first sending still counts")
+    func refusedRepetition() throws {
+        let policy = try EgressPolicy(allow: ["http://127.0.0.1:1"])
+        let request = HTTPRequest("POST", "http://127.0.0.1:1/")
+        let address = try Address(request.url)
+        let wire = try Wire(request, address: address, proxy: nil, secrets: noSecrets)
+        let transfer = Transfer(request, wire: wire, policy: policy, origin: address.origin)
+        let slot = try #require(Slot(policy))
+        slot.transfer = transfer
+        transfer.refusal = .localAddress
+        transfer.stage = .connecting
+        #expect(Verdict.answer(CURLE_COULDNT_CONNECT, slot, transfer).failure?.mayHaveArrived == false)
+        // No byte was ever sent by this handle: 0 is one more than before.
+        transfer.stage = .sending(after: -1)
+        #expect(Verdict.answer(CURLE_COULDNT_CONNECT, slot, transfer).failure?.mayHaveArrived == true)
     }
 
     @Test("waiting for a free connection ends as a time-out of which nothing was sent")

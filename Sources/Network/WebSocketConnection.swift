@@ -237,7 +237,9 @@ final class WebSocketHandler: ChannelDuplexHandler {
             return
         }
         switch frame.opcode {
-        case .ping: if case .open = state { write(context, .pong, frame.data) }
+        case .ping:
+            // A peer that does not read our answers gets none: they would pile up here.
+            if case .open = state, context.channel.isWritable { write(context, .pong, frame.data) }
         case .pong: if case .awaited = ping { pongCame(context) }
         case .connectionClose: peerCloses(context, frame.data)
         case .text, .binary, .continuation: take(context, frame)
@@ -252,22 +254,18 @@ final class WebSocketHandler: ChannelDuplexHandler {
 
     private func take(_ context: ChannelHandlerContext, _ frame: WebSocketFrame) {
         guard case .open = state else { return }
-        let bytes = Array(frame.data.readableBytesView)
-        let whole: (opcode: WebSocketOpcode, bytes: [UInt8])
-        switch (frame.opcode, partial) {
-        case (.continuation, nil), (.text, .some), (.binary, .some):
+        // Taken out before it grows: appending in place, or many small fragments would be copied over and over.
+        var whole = partial ?? (frame.opcode, [])
+        guard (frame.opcode == .continuation) == (partial != nil) else {
             fail(context, .protocolError, Problems.protocolBroken("分片次序错误", "fragments out of order"))
             return
-        case (.continuation, .some(let begun)):
-            guard begun.bytes.count + bytes.count <= terms.maxMessageBytes else {
-                fail(context, .messageTooLarge, Problems.messageTooLarge(terms.maxMessageBytes))
-                return
-            }
-            partial = nil
-            whole = (begun.opcode, begun.bytes + bytes)
-        default:
-            whole = (frame.opcode, bytes)
         }
+        partial = nil
+        guard whole.bytes.count + frame.data.readableBytes <= terms.maxMessageBytes else {
+            fail(context, .messageTooLarge, Problems.messageTooLarge(terms.maxMessageBytes))
+            return
+        }
+        whole.bytes.append(contentsOf: frame.data.readableBytesView)
         guard frame.fin else {
             partial = whole
             return

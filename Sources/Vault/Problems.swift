@@ -250,7 +250,7 @@ enum VaultProblems {
     static func rollbackReason() -> Problem {
         Problem(
             "E-VAULT-034", zh: "接受旧保险库必须写明原因。", en: "Accepting an old vault needs a reason.",
-            nextZH: "在 --accept-rollback 之后写一句原因。", nextEN: "Give one sentence after --accept-rollback.")
+            nextZH: "用一句话写明原因。", nextEN: "Say why, in one sentence.")
     }
 }
 

@@ -9,6 +9,14 @@ public enum WebSocketMessage: Sendable, Hashable {
     case text(String)
     /// A binary message.
     case binary([UInt8])
+
+    /// Its bytes.
+    var size: Int {
+        switch self {
+        case .text(let text): text.utf8.count
+        case .binary(let bytes): bytes.count
+        }
+    }
 }
 
 /// An open WebSocket.
@@ -63,6 +71,8 @@ final class Mailbox: Sendable {
         var messages: [WebSocketMessage] = []
         /// Index of the next message in `messages`.
         var first = 0
+        /// Bytes of the messages not taken.
+        var bytes = 0
         var end: Result<Void, Problem>?
         var waiting: CheckedContinuation<WebSocketMessage?, any Error>?
         var isPaused = false
@@ -78,13 +88,17 @@ final class Mailbox: Sendable {
             try await withCheckedThrowingContinuation { continuation in
                 let resumes = state.withLock { state in
                     if state.first < state.messages.count {
-                        continuation.resume(returning: state.messages[state.first])
+                        let message = state.messages[state.first]
+                        continuation.resume(returning: message)
                         state.first += 1
+                        state.bytes -= message.size
                         if state.first == state.messages.count {
                             state.messages.removeAll(keepingCapacity: true)
                             state.first = 0
                         }
-                        let resumes = state.isPaused && state.messages.count - state.first < Limits.webSocketBacklog / 2
+                        let resumes =
+                            state.isPaused && state.messages.count - state.first < Limits.webSocketBacklog / 2
+                            && state.bytes < Limits.webSocketBacklogBytes / 2
                         if resumes { state.isPaused = false }
                         return resumes
                     }
@@ -117,7 +131,12 @@ final class Mailbox: Sendable {
                 return false
             }
             state.messages.append(message)
-            if state.messages.count - state.first >= Limits.webSocketBacklog { state.isPaused = true }
+            state.bytes += message.size
+            if state.messages.count - state.first >= Limits.webSocketBacklog
+                || state.bytes >= Limits.webSocketBacklogBytes
+            {
+                state.isPaused = true
+            }
             return state.isPaused
         }
     }

@@ -317,6 +317,18 @@ struct WebSocketTests {
         #expect(try channel.readOutbound(as: WebSocketFrame.self)?.opcode == .pong)
     }
 
+    @Test("a backlog is bounded in bytes too, and drained before it may grow again")
+    func backlogBytes() async throws {
+        let mailbox = Mailbox(NIOAsyncTestingChannel())
+        let message = WebSocketMessage.binary(.init(repeating: 0, count: Limits.webSocketBacklogBytes / 4))
+        let text = WebSocketMessage.text(String(repeating: "文", count: Limits.webSocketBacklogBytes / 12 + 1))
+        let rests = [message, text, message, message].map { mailbox.put($0) }
+        #expect(rests == [false, false, false, true])
+        for _ in 0..<3 { _ = try await mailbox.next() }
+        let restsAgain = mailbox.put(message)
+        #expect(!restsAgain)
+    }
+
     @Test("a missed pong closes with its own error")
     func pongMissed() async throws {
         try await with(pingInterval: 20, pongTimeout: 60, { while $0.nextFrame() != nil {} }) { connection in

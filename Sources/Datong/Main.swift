@@ -7,6 +7,6 @@ struct Main {
     static func main() async {
         // A reader of our output that goes away ends the writing, not the host.
         signal(SIGPIPE, SIG_IGN)
-        exit(await CommandLineTool.run(Array(CommandLine.arguments.dropFirst())))
+        exit(await CommandLineTool.start(Array(CommandLine.arguments.dropFirst())))
     }
 }

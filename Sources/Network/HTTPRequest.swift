@@ -65,9 +65,9 @@ public struct HTTPRequest: Sendable {
     public var body: [UInt8]
     /// Secrets to fill in, ascending within each part.
     public var insertions: [Insertion]
-    /// Milliseconds for the whole exchange, 1 or more.
+    /// Milliseconds for the whole exchange, from 1 to those of a day.
     public var timeoutMilliseconds: Int
-    /// Milliseconds to a ready connection, 1 or more.
+    /// Milliseconds to a ready connection, from 1 to those of a day.
     public var connectTimeoutMilliseconds: Int
     /// Bytes of reply body above which the exchange is given up early.
     public var maxReplyBytes: Int

@@ -24,6 +24,8 @@ enum Limits {
     static let timeoutMilliseconds = 60_000
     /// Milliseconds to a ready connection, with name look-up, proxy and TLS.
     static let connectMilliseconds = 10_000
+    /// Milliseconds a request may ask for, a day: libcurl takes no more than 2^31 and then keeps the time before.
+    static let longestMilliseconds = 86_400_000
     /// Milliseconds the client's thread sleeps at most; a message wakes it earlier.
     static let pollMilliseconds: Int32 = 60_000
 
@@ -51,6 +53,8 @@ enum Limits {
     static let webSocketMessageBytes = 1024 * 1024
     /// Received messages nobody has taken yet; above it the socket is not read.
     static let webSocketBacklog = 256
+    /// Bytes of them, likewise: the count alone would let 256 of the largest lie here.
+    static let webSocketBacklogBytes = 8 * 1024 * 1024
     /// Milliseconds to an open WebSocket: connection, proxy, TLS and upgrade together.
     static let webSocketOpenMilliseconds = 15_000
     /// Milliseconds between our own pings where the caller names none: below the idle time of common gateways.

@@ -177,20 +177,24 @@ struct NetworkAddress: Hashable {
         }
     }
 
-    /// The IPv4 address inside a mapped, compatible or NAT64 IPv6 address, else the address itself.
+    /// The IPv4 address inside a mapped, compatible, NAT64 or 6to4 IPv6 address, else the address itself.
     private var unwrapped: [UInt8] {
         guard bytes.count == 16 else { return bytes }
         let mapped = bytes[0..<10].allSatisfy { $0 == 0 } && (bytes[10], bytes[11]) == (0xff, 0xff)
         let compatible = bytes[0..<12].allSatisfy { $0 == 0 } && bytes[12] != 0
-        let translated = bytes.starts(with: [0x00, 0x64, 0xff, 0x9b]) && bytes[4..<12].allSatisfy { $0 == 0 }
-        return mapped || compatible || translated ? Array(bytes[12...]) : bytes
+        // RFC 6052's prefix and the one of RFC 8215 for local use.
+        let translated = bytes.starts(with: [0x00, 0x64, 0xff, 0x9b])
+        if mapped || compatible || translated { return Array(bytes[12...]) }
+        return bytes.starts(with: [0x20, 0x02]) ? Array(bytes[2..<6]) : bytes
     }
 
     /// Link-local, or where a cloud offers credentials to whoever asks from inside.
     var isLinkLocalOrMetadata: Bool {
         let value = unwrapped
         if value.count == 4 {
-            return value.starts(with: [169, 254]) || value == [100, 100, 100, 200]
+            // Beside the usual 169.254.169.254: Alibaba Cloud, Azure's host and Oracle Cloud.
+            return value.starts(with: [169, 254])
+                || [[100, 100, 100, 200], [168, 63, 129, 16], [192, 0, 0, 192]].contains(value)
         }
         if value[0] == 0xfe, value[1] & 0xc0 == 0x80 { return true }
         return value == [0xfd, 0x00, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54]

@@ -160,10 +160,10 @@ enum Problems {
             nextZH: "写操作的结果须核对", nextEN: "the outcome of a write must be looked up")
     }
 
-    static func interrupted(_ origin: String, _ detail: String) -> Problem {
+    static func interrupted(_ origin: String, _ zh: String, _ en: String) -> Problem {
         Problem(
-            "E-NET-031", zh: "与 \(origin) 的连接在答复完整之前中断: \(detail)",
-            en: "the connection to \(origin) broke before the reply was complete: \(detail)",
+            "E-NET-031", zh: "与 \(origin) 的连接在答复完整之前中断: \(zh)",
+            en: "the connection to \(origin) broke before the reply was complete: \(en)",
             nextZH: "写操作的结果须核对", nextEN: "the outcome of a write must be looked up")
     }
 
@@ -181,10 +181,10 @@ enum Problems {
             nextZH: "请检查该地址是否真是业务系统", nextEN: "check that this address is the business system")
     }
 
-    static func malformedReply(_ origin: String, _ detail: String) -> Problem {
+    static func malformedReply(_ origin: String, _ zh: String, _ en: String) -> Problem {
         Problem(
-            "E-NET-034", zh: "\(origin) 的答复不是合格的 HTTP: \(detail)",
-            en: "the reply of \(origin) is not valid HTTP: \(detail)",
+            "E-NET-034", zh: "\(origin) 的答复不是合格的 HTTP: \(zh)",
+            en: "the reply of \(origin) is not valid HTTP: \(en)",
             nextZH: "请检查地址、端口和中间的代理", nextEN: "check address, port and any proxy in between")
     }
 

@@ -127,13 +127,15 @@ public struct Redaction: Sendable {
                 continue
             }
             shown += text[position..<value.lowerBound]
-            // An insertion's name is no secret.
+            // An insertion's name is no secret; what stands behind it is.
+            var hidden = value
             if text[value].starts(with: "‹".utf8) {
-                shown += text[value]
-            } else if !value.isEmpty {
-                shown += Array(Self.hidden.utf8)
+                let end = text[value.lowerBound...].firstRange(of: "›".utf8)?.upperBound ?? value.upperBound
+                shown += text[value.lowerBound..<end]
+                hidden = end..<max(end, value.upperBound)
             }
-            position = value.upperBound
+            if !hidden.isEmpty { shown += Array(Self.hidden.utf8) }
+            position = hidden.upperBound
         }
         return String(decoding: shown, as: UTF8.self)
     }
@@ -158,6 +160,8 @@ public struct Redaction: Sendable {
             return value..<(text[value...].firstIndex(of: UInt8(ascii: "<")) ?? text.count)
         }
         guard text[position] == UInt8(ascii: "=") || text[position] == UInt8(ascii: ":") else { return nil }
+        // In a query or a form only these end a value; behind a colon it may be JSON.
+        let ends = text[position] == UInt8(ascii: "=") ? "&<\"" : ",&}];<\""
         position += 1
         while position < text.count, isSpace(text[position]) { position += 1 }
         let open = position
@@ -184,7 +188,7 @@ public struct Redaction: Sendable {
         }
         let value = open
         position = open
-        while position < text.count, !isSpace(text[position]), !",&}];<\"".utf8.contains(text[position]) {
+        while position < text.count, !isSpace(text[position]), !ends.utf8.contains(text[position]) {
             position += 1
         }
         return value..<position

@@ -7,18 +7,19 @@ enum Verdict {
         guard code == CURLE_OK else { return .failure(failure(code, slot, transfer)) }
         var status = 0
         datong_curl_get_long(slot.easy, CURLINFO_RESPONSE_CODE, &status)
-        guard (100...599).contains(status) else {
-            return .failure(malformed(transfer, "status \(status)"))
+        // A 1xx is no final answer, also where libcurl takes 101 for one.
+        guard (200...599).contains(status) else {
+            return .failure(malformed(transfer, "状态 \(status)", "status \(status)"))
         }
         // Two lengths that disagree are how one answer is read as two.
         guard Set(transfer.headers.all("content-length")).count <= 1 else {
-            return .failure(malformed(transfer, "two different Content-Length headers"))
+            return .failure(malformed(transfer, "两个不同的 Content-Length", "two different Content-Length headers"))
         }
         return .success(HTTPResponse(status: status, headers: transfer.headers, body: transfer.body))
     }
 
-    private static func malformed(_ transfer: Transfer, _ detail: String) -> HTTPFailure {
-        HTTPFailure(.malformedReply, mayHaveArrived: true, Problems.malformedReply("\(transfer.origin)", detail))
+    private static func malformed(_ transfer: Transfer, _ zh: String, _ en: String) -> HTTPFailure {
+        HTTPFailure(.malformedReply, mayHaveArrived: true, Problems.malformedReply("\(transfer.origin)", zh, en))
     }
 
     private static func failure(_ code: CURLcode, _ slot: Slot, _ transfer: Transfer) -> HTTPFailure {
@@ -29,18 +30,19 @@ enum Verdict {
 
         switch transfer.refusal {
         case .localAddress:
-            return HTTPFailure(.denied, Problems.localAddress(transfer.origin.host))
+            return HTTPFailure(.denied, mayHaveArrived: arrived, Problems.localAddress(transfer.origin.host))
         case .bodyTooLarge:
             return HTTPFailure(
                 .tooLarge, mayHaveArrived: arrived, Problems.bodyTooLarge(origin, transfer.maxReplyBytes))
         case .headersTooLarge:
             return HTTPFailure(.tooLarge, mayHaveArrived: arrived, Problems.headersTooLarge(origin))
         case .headerMalformed:
-            return malformed(transfer, "a header line without a name")
+            return malformed(transfer, "答复头缺少名称", "a header line without a name")
         case .wouldRepeat:
             return HTTPFailure(
                 .interrupted, mayHaveArrived: true,
-                Problems.interrupted(origin, "the kept connection was closed under the request"))
+                Problems.interrupted(
+                    origin, "保留的连接在请求途中被关闭", "the kept connection was closed under the request"))
         case nil: break
         }
 
@@ -57,9 +59,10 @@ enum Verdict {
             return HTTPFailure(
                 .timedOut, mayHaveArrived: arrived, Problems.timedOut(origin, transfer.timeoutMilliseconds))
         case CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL, CURLE_BAD_CONTENT_ENCODING:
-            return HTTPFailure(.malformedReply, mayHaveArrived: arrived, Problems.malformedReply(origin, detail))
+            return HTTPFailure(
+                .malformedReply, mayHaveArrived: arrived, Problems.malformedReply(origin, detail, detail))
         default:
-            return HTTPFailure(.interrupted, mayHaveArrived: arrived, Problems.interrupted(origin, detail))
+            return HTTPFailure(.interrupted, mayHaveArrived: arrived, Problems.interrupted(origin, detail, detail))
         }
     }
 

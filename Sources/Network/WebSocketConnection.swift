@@ -9,6 +9,14 @@ public enum WebSocketMessage: Sendable, Hashable {
     case text(String)
     /// A binary message.
     case binary([UInt8])
+
+    /// Its bytes.
+    var size: Int {
+        switch self {
+        case .text(let text): text.utf8.count
+        case .binary(let bytes): bytes.count
+        }
+    }
 }
 
 /// An open WebSocket.
@@ -63,6 +71,8 @@ final class Mailbox: Sendable {
         var messages: [WebSocketMessage] = []
         /// Index of the next message in `messages`.
         var first = 0
+        /// Bytes of the messages not taken.
+        var bytes = 0
         var end: Result<Void, Problem>?
         var waiting: CheckedContinuation<WebSocketMessage?, any Error>?
         var isPaused = false
@@ -78,13 +88,17 @@ final class Mailbox: Sendable {
             try await withCheckedThrowingContinuation { continuation in
                 let resumes = state.withLock { state in
                     if state.first < state.messages.count {
-                        continuation.resume(returning: state.messages[state.first])
+                        let message = state.messages[state.first]
+                        continuation.resume(returning: message)
                         state.first += 1
+                        state.bytes -= message.size
                         if state.first == state.messages.count {
                             state.messages.removeAll(keepingCapacity: true)
                             state.first = 0
                         }
-                        let resumes = state.isPaused && state.messages.count - state.first < Limits.webSocketBacklog / 2
+                        let resumes =
+                            state.isPaused && state.messages.count - state.first < Limits.webSocketBacklog / 2
+                            && state.bytes < Limits.webSocketBacklogBytes / 2
                         if resumes { state.isPaused = false }
                         return resumes
                     }
@@ -117,7 +131,12 @@ final class Mailbox: Sendable {
                 return false
             }
             state.messages.append(message)
-            if state.messages.count - state.first >= Limits.webSocketBacklog { state.isPaused = true }
+            state.bytes += message.size
+            if state.messages.count - state.first >= Limits.webSocketBacklog
+                || state.bytes >= Limits.webSocketBacklogBytes
+            {
+                state.isPaused = true
+            }
             return state.isPaused
         }
     }
@@ -237,7 +256,9 @@ final class WebSocketHandler: ChannelDuplexHandler {
             return
         }
         switch frame.opcode {
-        case .ping: if case .open = state { write(context, .pong, frame.data) }
+        case .ping:
+            // A peer that does not read our answers gets none: they would pile up here.
+            if case .open = state, context.channel.isWritable { write(context, .pong, frame.data) }
         case .pong: if case .awaited = ping { pongCame(context) }
         case .connectionClose: peerCloses(context, frame.data)
         case .text, .binary, .continuation: take(context, frame)
@@ -252,22 +273,18 @@ final class WebSocketHandler: ChannelDuplexHandler {
 
     private func take(_ context: ChannelHandlerContext, _ frame: WebSocketFrame) {
         guard case .open = state else { return }
-        let bytes = Array(frame.data.readableBytesView)
-        let whole: (opcode: WebSocketOpcode, bytes: [UInt8])
-        switch (frame.opcode, partial) {
-        case (.continuation, nil), (.text, .some), (.binary, .some):
+        // Taken out before it grows: appending in place, or many small fragments would be copied over and over.
+        var whole = partial ?? (frame.opcode, [])
+        guard (frame.opcode == .continuation) == (partial != nil) else {
             fail(context, .protocolError, Problems.protocolBroken("分片次序错误", "fragments out of order"))
             return
-        case (.continuation, .some(let begun)):
-            guard begun.bytes.count + bytes.count <= terms.maxMessageBytes else {
-                fail(context, .messageTooLarge, Problems.messageTooLarge(terms.maxMessageBytes))
-                return
-            }
-            partial = nil
-            whole = (begun.opcode, begun.bytes + bytes)
-        default:
-            whole = (frame.opcode, bytes)
         }
+        partial = nil
+        guard whole.bytes.count + frame.data.readableBytes <= terms.maxMessageBytes else {
+            fail(context, .messageTooLarge, Problems.messageTooLarge(terms.maxMessageBytes))
+            return
+        }
+        whole.bytes.append(contentsOf: frame.data.readableBytesView)
         guard frame.fin else {
             partial = whole
             return

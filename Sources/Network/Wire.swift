@@ -132,7 +132,10 @@ final class Wire: @unchecked Sendable {
         guard !address.isWebSocket else {
             throw Problems.malformedRequest("ws 网址不能用于 HTTP 请求", "a ws URL is not for an HTTP request")
         }
-        guard request.timeoutMilliseconds > 0, request.connectTimeoutMilliseconds > 0, request.maxReplyBytes >= 0 else {
+        let times = 1...Limits.longestMilliseconds
+        guard times.contains(request.timeoutMilliseconds), times.contains(request.connectTimeoutMilliseconds),
+            request.maxReplyBytes >= 0
+        else {
             throw Problems.malformedRequest("期限或上限无效", "a time-out or a limit is not valid")
         }
         guard request.body.count <= Limits.requestBodyBytes else {

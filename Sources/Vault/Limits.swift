@@ -3,6 +3,8 @@
 public enum VaultLimits {
     /// Bytes of a whole vault file: 1,000 secrets of a few KiB each, twice. Bounds the memory of opening.
     public static let fileBytes = 32 * 1024 * 1024
+    /// Highest generation an anchor may name: one change a millisecond for 285,000 years.
+    public static let generation: UInt64 = 1 << 53
     /// Bytes of one secret: a private key with its certificate chain is about 8 KiB.
     public static let secretBytes = 64 * 1024
     /// Bytes of a secret's name: it is shown in one column of a list.

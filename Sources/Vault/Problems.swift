@@ -177,8 +177,8 @@ enum VaultProblems {
 
     static func fileSystem(_ operation: String, path: String, errno: Int32) -> Problem {
         Problem(
-            "E-VAULT-024", zh: "\(operation) \(path) 失败:\(words(errno))。保险库未改变。",
-            en: "\(operation) \(path) failed: \(words(errno)). The vault is unchanged.",
+            "E-VAULT-024", zh: "\(operation) \(path) 失败:\(words(errno))。",
+            en: "\(operation) \(path) failed: \(words(errno)).",
             nextZH: "检查磁盘空间和权限后重试。", nextEN: "Check disk space and permissions, then repeat.")
     }
 
@@ -224,11 +224,11 @@ enum VaultProblems {
             nextZH: "请用更新的版本打开。", nextEN: "Open it with a newer version.")
     }
 
-    static func storedUnconfirmed(_ detail: String) -> Problem {
+    static func storedUnconfirmed(_ cause: Problem) -> Problem {
         Problem(
-            "E-VAULT-031", zh: "新内容已写入并生效,但收尾未完成(\(detail));断电后可能回到上一代。",
-            en:
-                "The new content is in place, but finishing failed (\(detail)); a power cut may bring the previous one back.",
+            "E-VAULT-031", zh: "新内容已写入并生效,但收尾未完成(\(cause.code) \(cause.what.zh));断电后可能回到上一代。",
+            en: "The new content is in place, but finishing failed (\(cause.code) \(cause.what.en)); "
+                + "a power cut may bring the previous one back.",
             nextZH: "排除磁盘或台账故障后,运行 datong vault verify。",
             nextEN: "Repair the disk or the ledger, then run datong vault verify.")
     }
@@ -250,7 +250,7 @@ enum VaultProblems {
     static func rollbackReason() -> Problem {
         Problem(
             "E-VAULT-034", zh: "接受旧保险库必须写明原因。", en: "Accepting an old vault needs a reason.",
-            nextZH: "在 --accept-rollback 之后写一句原因。", nextEN: "Give one sentence after --accept-rollback.")
+            nextZH: "用一句话写明原因。", nextEN: "Say why, in one sentence.")
     }
 }
 

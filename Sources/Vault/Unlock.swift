@@ -181,8 +181,13 @@ enum KeyFile {
             throw VaultProblems.keyFileUnreadable(directory, errno: errno)
         }
         try refuseInside(realDirectory + "/" + name, workspace: workspace, shown: path)
-        var text = Array(Hash.hexLower(try Primitives.random(count: 32)).utf8) + [0x0a]
-        let content = SecretBytes(wiping: &text)
+        let digits = try SecretBytes.random(count: 32).withBytes { Codec.encoded($0, as: .hex) }
+        let content = digits.withBytes { digits in
+            SecretBytes(count: digits.count + 1) { room in
+                room.copyMemory(from: digits)
+                room[digits.count] = 0x0a
+            }
+        }
         let descriptor = open(realDirectory + "/" + name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw errno == EEXIST ? VaultProblems.exists(path) : VaultProblems.keyFileUnreadable(path, errno: errno)

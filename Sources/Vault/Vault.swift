@@ -257,7 +257,8 @@ public final class Vault: Sendable {
 
     /// The key that `wrap` was given. `E-VAULT-027` for another vault's, another label's or altered bytes.
     public func unwrap(label: String, wrapped: [UInt8]) throws(Problem) -> SecretBytes {
-        try state.withLock { state throws(Problem) in
+        try Self.checkText(label, what: "label", limit: VaultLimits.labelBytes)
+        return try state.withLock { state throws(Problem) in
             let content = state.content
             var reader = ByteReader(wrapped[...])
             let sealedBytes = wrapped.count - 6 - Primitives.nonceBytes
@@ -424,9 +425,12 @@ public final class Vault: Sendable {
                 do throws(Problem) {
                     try files.syncDirectory(FilePaths.split(path).directory)
                     try moveAnchor(to: content.header.generation)
-                    if !keepPrevious { try files.remove(previous) }
+                    if !keepPrevious {
+                        try files.remove(previous)
+                        try files.syncDirectory(FilePaths.split(path).directory)
+                    }
                 } catch {
-                    throw VaultProblems.storedUnconfirmed("\(error.code) \(error.what.en)")
+                    throw VaultProblems.storedUnconfirmed(error)
                 }
             }
         }
@@ -452,11 +456,15 @@ public final class Vault: Sendable {
     }
 
     private static func readAnchor(_ anchor: any GenerationAnchor) throws(Problem) -> UInt64? {
+        let seen: UInt64?
         do {
-            return try anchor.read()
+            seen = try anchor.read()
         } catch {
             throw VaultProblems.anchorUnreadable(detail(error))
         }
+        // Nobody vouches for the anchor, and the next generation is one more.
+        guard seen ?? 0 <= VaultLimits.generation else { throw VaultProblems.anchorUnreadable("\(seen ?? 0)") }
+        return seen
     }
 
     /// A problem's code, or the type of a foreign error: its text may hold anything.

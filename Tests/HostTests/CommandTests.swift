@@ -2,6 +2,7 @@ import Foundation
 import Synchronization
 import Testing
 import Values
+import Vault
 
 @testable import Host
 
@@ -60,6 +61,14 @@ struct CommandTests {
         ])
     func usage(_ words: [String]) async {
         #expect(await run(words).status == 2)
+    }
+
+    @Test("the process is closed to core dumps and debuggers before any command runs")
+    func hardened() async {
+        await #expect(processExitsWith: .success) {
+            let status = await CommandLineTool.start(["--version"])
+            exit(status == 0 && ProcessHardening.isApplied ? 0 : 1)
+        }
     }
 
     @Test("a folder that is no workspace is said before anything is asked")

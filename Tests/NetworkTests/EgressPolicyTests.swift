@@ -93,7 +93,8 @@ struct EgressPolicyTests {
             ("169.254.169.254", true), ("169.254.0.1", true), ("100.100.100.200", true), ("fe80::1", true),
             ("febf::1", true),
             ("::ffff:169.254.169.254", true), ("::169.254.169.254", true), ("64:ff9b::a9fe:a9fe", true),
-            ("fd00:ec2::254", true),
+            ("fd00:ec2::254", true), ("168.63.129.16", true), ("192.0.0.192", true), ("64:ff9b:1::a9fe:a9fe", true),
+            ("2002:a9fe:a9fe::1", true),
             ("10.0.0.5", false), ("127.0.0.1", false), ("::1", false), ("2001:db8::1", false), ("fec0::1", false),
         ])
     func localAddresses(text: String, expected: Bool) throws {
@@ -146,6 +147,8 @@ struct EgressTests {
             HTTPRequest("GET", "http://127.0.0.1:1/", headers: [HTTPHeader("X A", "a")]),
             HTTPRequest("GET", "http://127.0.0.1:1/", headers: [HTTPHeader("", "a")]),
             HTTPRequest("GET", "http://127.0.0.1:1/", timeoutMilliseconds: 0),
+            HTTPRequest("GET", "http://127.0.0.1:1/", timeoutMilliseconds: .max),
+            HTTPRequest("GET", "http://127.0.0.1:1/", connectTimeoutMilliseconds: .max),
             HTTPRequest("GET", "http://127.0.0.1:1/", headers: .init(repeating: HTTPHeader("X-A", "a"), count: 1000)),
         ])
     func malformed(request: HTTPRequest) async throws {

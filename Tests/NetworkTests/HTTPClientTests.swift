@@ -1,5 +1,5 @@
+import CCurl
 import Glibc
-import Synchronization
 import Testing
 import Values
 
@@ -24,6 +24,24 @@ extension Result where Success == HTTPResponse, Failure == HTTPFailure {
 
 @Suite("HTTP: what goes wrong on the way", .timeLimit(.minutes(5)))
 struct HTTPFaultTests {
+    /// Why one request to a server with this script has no answer.
+    private static func failure(
+        _ method: String = "POST", timeoutMilliseconds: Int? = nil, maxReplyBytes: Int? = nil,
+        _ script: @escaping @Sendable (LoopbackServer.Peer) -> Void
+    ) async throws -> HTTPFailure {
+        try await withServer(script) { server in
+            let policy = try EgressPolicy(allow: [server.url])
+            let request = HTTPRequest(
+                method, server.url + "/a", body: method == "POST" ? Array("{}".utf8) : [],
+                timeoutMilliseconds: timeoutMilliseconds, maxReplyBytes: maxReplyBytes)
+            return try await withClient { client in
+                let failure = try #require(await client.send(request, through: policy).failure)
+                #expect(server.accepts == 1)
+                return failure
+            }
+        }
+    }
+
     @Test("connection refused: unreachable, and certainly not arrived")
     func refused() async throws {
         let server = LoopbackServer { _ in }
@@ -53,144 +71,92 @@ struct HTTPFaultTests {
 
     @Test("the server closes after reading the request: interrupted, may have arrived")
     func closedAfterRequest() async throws {
-        try await withServer({ _ = $0.request() }) { server in
-            let policy = try EgressPolicy(allow: [server.url])
-            try await withClient { client in
-                let failure = try #require(
-                    await client.send(
-                        HTTPRequest("POST", server.url + "/save", body: Array("{}".utf8)), through: policy
-                    ).failure)
-                #expect(failure.kind == .interrupted)
-                #expect(failure.mayHaveArrived)
-                #expect(server.accepts == 1)
-            }
-        }
+        let failure = try await Self.failure { _ = $0.request() }
+        #expect(failure.kind == .interrupted)
+        #expect(failure.mayHaveArrived)
     }
 
     @Test("reset in the middle of the body: interrupted, may have arrived")
     func resetMidBody() async throws {
-        try await withServer({ peer in
+        let failure = try await Self.failure("GET") { peer in
             _ = peer.request()
             peer.write("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"half\":")
             peer.reset()
-        }) { server in
-            let policy = try EgressPolicy(allow: [server.url])
-            try await withClient { client in
-                let failure = try #require(
-                    await client.send(HTTPRequest("GET", server.url + "/a"), through: policy).failure)
-                #expect(failure.kind == .interrupted)
-                #expect(failure.mayHaveArrived)
-            }
         }
+        #expect(failure.kind == .interrupted)
+        #expect(failure.mayHaveArrived)
     }
 
     @Test("half a JSON document under a Content-Length is no answer")
     func halfBody() async throws {
-        try await withServer({ peer in
+        let failure = try await Self.failure("GET") { peer in
             _ = peer.request()
             peer.write("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"half\":")
-        }) { server in
-            let policy = try EgressPolicy(allow: [server.url])
-            try await withClient { client in
-                let failure = try #require(
-                    await client.send(HTTPRequest("GET", server.url + "/a"), through: policy).failure)
-                #expect(failure.kind == .interrupted)
-                #expect(failure.mayHaveArrived)
-            }
         }
+        #expect(failure.kind == .interrupted)
+        #expect(failure.mayHaveArrived)
     }
 
     @Test("a chunked body without its last chunk is no answer")
     func cutChunks() async throws {
-        try await withServer({ peer in
+        let failure = try await Self.failure("GET") { peer in
             _ = peer.request()
             peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
-        }) { server in
-            let policy = try EgressPolicy(allow: [server.url])
-            try await withClient { client in
-                let failure = try #require(
-                    await client.send(HTTPRequest("GET", server.url + "/a"), through: policy).failure)
-                #expect(failure.kind == .interrupted)
-            }
         }
+        #expect(failure.kind == .interrupted)
     }
 
     @Test("an announced reply of 50 MB is refused before its body is read")
     func announcedTooLarge() async throws {
-        let sent = Mutex(0)
-        try await withServer({ peer in
+        let sent = Notes<Int>()
+        let failure = try await Self.failure("GET", maxReplyBytes: 1_000_000) { peer in
             _ = peer.request()
             peer.write("HTTP/1.1 200 OK\r\nContent-Length: 52428800\r\n\r\n")
             let chunk = [UInt8](repeating: 0x20, count: 65536)
             for _ in 0..<800 {
                 guard peer.write(chunk) else { return }
-                sent.withLock { $0 += chunk.count }
+                sent.add(chunk.count)
             }
-        }) { server in
-            let policy = try EgressPolicy(allow: [server.url])
-            try await withClient { client in
-                let request = HTTPRequest("GET", server.url + "/a", maxReplyBytes: 1_000_000)
-                let failure = try #require(await client.send(request, through: policy).failure)
-                #expect(failure.kind == .tooLarge)
-                #expect(failure.mayHaveArrived)
-                #expect(failure.problem.code == "E-NET-032")
-            }
-            server.stop()
-            // What fits into socket buffers may have left; never the whole body.
-            #expect(sent.withLock { $0 } < 52_428_800)
         }
+        #expect(failure.kind == .tooLarge)
+        #expect(failure.mayHaveArrived)
+        #expect(failure.problem.code == "E-NET-032")
+        // What fits into socket buffers may have left; never the whole body.
+        #expect(sent.all.reduce(0, +) < 52_428_800)
     }
 
     @Test("an endless chunked reply is refused at the limit")
     func endlessChunks() async throws {
-        try await withServer({ peer in
+        let failure = try await Self.failure("GET", maxReplyBytes: 100_000) { peer in
             _ = peer.request()
             peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
             let chunk = Array("1000\r\n".utf8) + [UInt8](repeating: 0x20, count: 4096) + Array("\r\n".utf8)
             while peer.write(chunk) {}
-        }) { server in
-            let policy = try EgressPolicy(allow: [server.url])
-            try await withClient { client in
-                let request = HTTPRequest("GET", server.url + "/a", maxReplyBytes: 100_000)
-                let failure = try #require(await client.send(request, through: policy).failure)
-                #expect(failure.kind == .tooLarge)
-            }
         }
+        #expect(failure.kind == .tooLarge)
     }
 
     @Test("reply headers without end are refused")
     func endlessHeaders() async throws {
-        try await withServer({ peer in
+        let failure = try await Self.failure("GET") { peer in
             _ = peer.request()
             peer.write("HTTP/1.1 200 OK\r\n")
             while peer.write("X-Filler: \(String(repeating: "x", count: 1000))\r\n") {}
-        }) { server in
-            let policy = try EgressPolicy(allow: [server.url])
-            try await withClient { client in
-                let failure = try #require(
-                    await client.send(HTTPRequest("GET", server.url + "/a"), through: policy).failure)
-                #expect(failure.kind == .tooLarge)
-                #expect(failure.problem.code == "E-NET-033")
-            }
         }
+        #expect(failure.kind == .tooLarge)
+        #expect(failure.problem.code == "E-NET-033")
     }
 
     @Test("a reply that drips byte by byte ends at the time-out")
     func slowLoris() async throws {
-        try await withServer({ peer in
+        let failure = try await Self.failure(timeoutMilliseconds: 200) { peer in
             _ = peer.request()
             peer.write("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
             while peer.write("x") { usleep(20_000) }
-        }) { server in
-            let policy = try EgressPolicy(allow: [server.url])
-            try await withClient { client in
-                let request = HTTPRequest("POST", server.url + "/a", timeoutMilliseconds: 200)
-                let failure = try #require(await client.send(request, through: policy).failure)
-                #expect(failure.kind == .timedOut)
-                #expect(failure.mayHaveArrived)
-                #expect(failure.problem.code == "E-NET-030")
-            }
         }
+        #expect(failure.kind == .timedOut)
+        #expect(failure.mayHaveArrived)
+        #expect(failure.problem.code == "E-NET-030")
     }
 
     @Test(
@@ -198,21 +164,15 @@ struct HTTPFaultTests {
         arguments: [
             "220 smtp.example.com ESMTP\r\n\r\n", "{\"errcode\":0}", "HTTP/1.1 abc\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
-            "HTTP/1.1 200 OK\r\nContent-Length: minus\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: minus\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\n\r\nx",
         ])
     func notHTTP(answer: String) async throws {
-        try await withServer({ peer in
+        let failure = try await Self.failure { peer in
             _ = peer.request()
             peer.write(answer)
-        }) { server in
-            let policy = try EgressPolicy(allow: [server.url])
-            try await withClient { client in
-                let failure = try #require(
-                    await client.send(HTTPRequest("POST", server.url + "/a"), through: policy).failure)
-                #expect(failure.kind == .malformedReply)
-                #expect(failure.mayHaveArrived)
-            }
         }
+        #expect(failure.kind == .malformedReply)
+        #expect(failure.mayHaveArrived)
     }
 
     @Test("cancelling the task aborts the exchange")
@@ -317,6 +277,23 @@ struct HTTPFaultTests {
             #expect(server.accepts == 2)
         }
         #expect(notes.all.filter { $0.contains("/read") }.count == 2)
+    }
+
+    @Test("a name that leads to a forbidden address when libcurl repeats: the first sending still counts")
+    func refusedRepetition() throws {
+        let policy = try EgressPolicy(allow: ["http://127.0.0.1:1"])
+        let request = HTTPRequest("POST", "http://127.0.0.1:1/")
+        let address = try Address(request.url)
+        let wire = try Wire(request, address: address, proxy: nil, secrets: noSecrets)
+        let transfer = Transfer(request, wire: wire, policy: policy, origin: address.origin)
+        let slot = try #require(Slot(policy))
+        slot.transfer = transfer
+        transfer.refusal = .localAddress
+        transfer.stage = .connecting
+        #expect(Verdict.answer(CURLE_COULDNT_CONNECT, slot, transfer).failure?.mayHaveArrived == false)
+        // No byte was ever sent by this handle: 0 is one more than before.
+        transfer.stage = .sending(after: -1)
+        #expect(Verdict.answer(CURLE_COULDNT_CONNECT, slot, transfer).failure?.mayHaveArrived == true)
     }
 
     @Test("waiting for a free connection ends as a time-out of which nothing was sent")

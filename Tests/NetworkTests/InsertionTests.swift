@@ -150,6 +150,8 @@ struct RedactionTests {
             ("https://a.example/get?x=1&sign=ab%2Bc", "https://a.example/get?x=1&sign=‹hidden›"),
             ("https://a.example/get?design=1&errcode=5", "https://a.example/get?design=1&errcode=5"),
             ("https://a.example/get?Access-Token=abc#f", "https://a.example/get?Access-Token=‹hidden›"),
+            ("https://a.example/get?sign=a,b;c}d&n=1", "https://a.example/get?sign=‹hidden›&n=1"),
+            ("https://a.example/get?sign=‹a›bcd&n=1", "https://a.example/get?sign=‹a›‹hidden›&n=1"),
         ])
     func urls(url: String, expected: String) { #expect(Redaction().render(url: url) == expected) }
 

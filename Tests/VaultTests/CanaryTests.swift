@@ -20,11 +20,37 @@ struct CanaryTests {
             guard left == 0 else { fatalError("\(left) copies left") }
         }
     }
+
+    @Test func takingBytesOverWipesTheOriginal() async {
+        await #expect(processExitsWith: .success) {
+            // A thousand bytes: a block that is not used again at once.
+            var bytes = [UInt8](unsafeUninitializedCapacity: 1000) { room, count in
+                count = room.count
+                for index in 0..<count { room[index] = Canary.masked[index % Canary.masked.count] ^ 0x5b }
+            }
+            let start = bytes.withUnsafeBytes { UInt(bitPattern: $0.baseAddress!) }
+            guard Canary.occurrences(in: [(start, start + 1000)]) == 40 else { fatalError("the search is blind") }
+            let taken = SecretBytes(wiping: &bytes)
+            let left = Canary.occurrences(in: [(start, start + 1000)])
+            guard left == 0, taken.count > 0 else { fatalError("\(left) copies left") }
+        }
+    }
+
+    @Test func aNewKeyFileLeavesNothingBehind() async {
+        await #expect(processExitsWith: .success) {
+            let path = "/tmp/datong-canary-key-\(getpid())"
+            defer { unlink(path) }
+            let memory = Canary.memory()
+            try UnlockMaterial.createKeyFile(path: path, workspace: "/usr")
+            let left = Canary.occurrences(of: Canary.masked(file: path), in: memory)
+            guard left == 0 else { fatalError("\(left) copies left") }
+        }
+    }
 }
 
 private enum Canary {
     /// The canary under a mask, so that neither this table nor the search holds it in clear.
-    private static let masked: [UInt8] = Array("K4n4ry-5f1e2d3c-b4a5-9687".utf8).map { $0 ^ 0x5a }
+    static let masked: [UInt8] = Array("K4n4ry-5f1e2d3c-b4a5-9687".utf8).map { $0 ^ 0x5a }
 
     static func make() -> SecretBytes {
         // One bit off the constant above: the text in the program's own data is not the canary.
@@ -33,8 +59,20 @@ private enum Canary {
         }
     }
 
-    /// How often the canary lies in readable memory of this process.
-    static func occurrences() -> Int {
+    /// The middle of a file under the same mask. It is read into a page of its own, so that no block that the program
+    /// gave back is used again.
+    static func masked(file: String) -> [UInt8] {
+        let descriptor = open(file, O_RDONLY)
+        defer { close(descriptor) }
+        let page = mmap(nil, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)!
+        defer { munmap(page, 4096) }
+        guard read(descriptor, page, 4096) == 65 else { fatalError("no key file") }
+        return UnsafeRawBufferPointer(start: page, count: 65)[20..<45].map { $0 ^ 0x5b }
+    }
+
+    /// The writable memory of this process. Looked up before what is tested where that leaves small blocks behind: the
+    /// look-up would use them again.
+    static func memory() -> [(UInt, UInt)] {
         guard let maps = fopen("/proc/self/maps", "r") else { fatalError("no maps") }
         defer { fclose(maps) }
         var ranges: [(UInt, UInt)] = []
@@ -45,9 +83,13 @@ private enum Canary {
             let ends = parts[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
             if parts[1].hasPrefix("rw"), !text.contains("[vvar") { ranges.append((ends[0], ends[1])) }
         }
-        let needle = masked
+        return ranges
+    }
+
+    /// How often the canary, or what else lies under its mask, is in memory.
+    static func occurrences(of needle: [UInt8] = masked, in memory: [(UInt, UInt)] = memory()) -> Int {
         var found = 0
-        for (start, end) in ranges {
+        for (start, end) in memory {
             var place = UnsafePointer<UInt8>(bitPattern: start)!
             let last = UnsafePointer<UInt8>(bitPattern: end)! - needle.count
             while place <= last, let hit = memchr(place, Int32(needle[0] ^ 0x5b), last - place + 1) {

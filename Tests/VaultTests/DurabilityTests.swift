@@ -176,6 +176,22 @@ struct DurabilityTests {
         #expect(anchor.value == 3)
     }
 
+    @Test func theOldWayInIsGoneForGood() throws {
+        let (vault, disk, _) = try prepared()
+        disk.arm(nil)
+        try vault.changeUnlock(to: unlock("another passphrase"), parameters: cheap)
+        #expect(disk.log.suffix(2) == ["remove vault.datong.previous", "sync directory"])
+        #expect(disk.pendingNames == 0)
+    }
+
+    @Test func whatIsStoredIsNotCalledUnchanged() throws {
+        let (vault, disk, _) = try prepared()
+        disk.arm(.fail(at: 9))
+        let problem = #expect(throws: Problem.self) { try vault.put(name: "a", value: secret("new value")) }
+        #expect(problem?.code == "E-VAULT-031")
+        #expect(problem?.what.en.contains("unchanged") == false)
+    }
+
     /// Every step fails once: the vault in memory, the one opened anew and the one after a repetition are right.
     @Test func everyStepFailingLeavesOldOrNew() throws {
         for step in 0..<10 {
@@ -394,6 +410,24 @@ struct GenerationTests {
             let second = try vault.put(name: "a", value: secret("again"))
             #expect(second > first!)
             #expect(vault.version(of: "a") == second)
+        }
+    }
+
+    @Test func anchorBeyondAnyGenerationIsUnreadable() throws {
+        try withDirectory { directory in
+            let (path, anchor, _) = try make(directory)
+            anchor.value = .max
+            for reason in [nil, "the anchor is wrong"] {
+                #expect(
+                    code {
+                        _ = try Vault.open(path: path, unlock: unlock(), anchor: anchor, acceptingRollback: reason)
+                    } == "E-VAULT-026")
+            }
+            #expect(
+                code {
+                    _ = try Vault.create(
+                        path: directory + "/new", customer: "c", unlock: unlock(), parameters: cheap, anchor: anchor)
+                } == "E-VAULT-026")
         }
     }
 

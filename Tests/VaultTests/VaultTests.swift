@@ -178,7 +178,10 @@ struct VaultUseTests {
             }
             #expect(bytes(try vault.hostKey(label: "audit")) == bytes(try vault.hostKey(label: "audit")))
             #expect(bytes(try vault.hostKey(label: "audit")) != bytes(try vault.hostKey(label: "content")))
-            #expect(code { _ = try vault.wrap(label: "", key: key) } == "E-VAULT-032")
+            for label in ["", String(repeating: "l", count: 70_000)] {
+                #expect(code { _ = try vault.wrap(label: label, key: key) } == "E-VAULT-032")
+                #expect(code { _ = try vault.unwrap(label: label, wrapped: wrapped) } == "E-VAULT-032")
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Values
+import Vault
 
 extension Language: ExpressibleByArgument {}
 
@@ -105,8 +106,20 @@ extension Problem {
 
 /// The command line of `datong`.
 public enum CommandLineTool {
-    /// Runs the arguments of this process (without its name) and returns the exit status.
-    public static func run(_ arguments: [String]) async -> Int32 {
+    /// Closes the process to core dumps and debuggers, because any command may open the vault, and runs its arguments
+    /// (without its name). Returns the exit status.
+    public static func start(_ arguments: [String]) async -> Int32 {
+        do throws(Problem) {
+            try ProcessHardening.apply()
+        } catch {
+            Terminal(language: Language.choose(option: nil), json: false).problem(error)
+            return ExitStatus.problem.rawValue
+        }
+        return await run(arguments)
+    }
+
+    /// Runs a command line and returns the exit status.
+    static func run(_ arguments: [String]) async -> Int32 {
         do {
             var command = try DatongRoot.parseAsRoot(hoistingGlobals(arguments))
             if var command = command as? any AsyncParsableCommand {

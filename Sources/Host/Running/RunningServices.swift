@@ -3,7 +3,6 @@ import Glibc
 import Logging
 import Synchronization
 import Values
-import Vault
 
 /// What the commands use of the running side.
 struct RunningServices: HostServices {
@@ -15,7 +14,6 @@ struct RunningServices: HostServices {
 
     /// Runs the host until SIGINT or SIGTERM, or until it cannot go on.
     func run(_ root: String, _ terminal: Terminal) async throws(Problem) {
-        try ProcessHardening.apply()
         guard let revision = try RevisionStore(root).active() else { throw .noActiveRevision() }
         let workspace = revision.draft.workspace
         let process = try await HostProcess.start(

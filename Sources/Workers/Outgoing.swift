@@ -79,7 +79,9 @@ final class Outgoing: Sendable {
                 Switchboard.shared.watch(socket.number, of: worker, as: .socket, writable: true, again: true)
                 return
             } else {
-                // The other side is gone; its end is heard by the switchboard.
+                // The other side is gone, or a frame is cut for want of memory: either way this is the end, and the
+                // switchboard hears it.
+                shutdown(socket.number, Int32(SHUT_RDWR))
                 state.withLock { $0 = State() }
                 return
             }

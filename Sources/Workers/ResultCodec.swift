@@ -14,7 +14,7 @@ extension Failure {
         vendorCode = try reader.repairedText()
         field = try reader.repairedText()
         existing = try reader.repairedText()
-        let after = try reader.i64()
+        let after = try reader.milliseconds()
         retryAfterMs = after < 0 ? nil : after
     }
 }
@@ -109,7 +109,7 @@ struct DecodedResult {
         let breachesBefore = breaches.count
         let written = try written(&reader)
         let token = try reader.span()
-        let pollAfterMs = max(try reader.i64(), 0)
+        let pollAfterMs = max(try reader.milliseconds(), 0)
         let outcome: WriteOutcome
         switch kind {
         case 1: outcome = .applied(written)
@@ -147,8 +147,8 @@ struct DecodedResult {
         case .describe, .probe, .query, .rotate, .identify, .migrateState: texts.first.map { .text($0) }
         case .read: .page(ReadPage(records: records, position: position))
         case .write(let write), .poll(let write), .undo(let write):
-            outcomes.count == write.records.count
-                ? .outcomes(outcomes.sorted { $0.key < $1.key }.map(\.value)) : nil
+            outcomes.keys.sorted() == Array(write.records.indices)
+                ? .outcomes(write.records.indices.compactMap { outcomes[$0] }) : nil
         case .find: .found(found)
         case .listenOpen: endpoint.map { .endpoint($0) }
         case .listenFrame: .event(event)

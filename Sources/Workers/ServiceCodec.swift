@@ -54,7 +54,7 @@ struct ServiceQuestion {
         case DW_SESSION_ACQUIRE: return try session(&reader).map { .sessionAcquire($0) }
         case DW_SESSION_PUBLISH:
             let lease = try reader.u64()
-            let ttl = try reader.i64()
+            let ttl = try reader.milliseconds()
             return .sessionPublish(lease: lease, value: try reader.span(), ttlMs: ttl)
         case DW_SESSION_ABANDON:
             return .sessionAbandon(lease: try reader.u64(), errorClass: ErrorClass(contract: try reader.u32()))

@@ -46,7 +46,6 @@ public final class Worker: Sendable {
         guard let (ours, theirs) = socketPair() else {
             throw Problems.cannotSpawn(executable: "socketpair", errno: errno)
         }
-        _ = fcntl(ours.number, F_SETFL, O_NONBLOCK)
         let worker = Worker(configuration: configuration, generation: generation, services: services, socket: ours)
         let hello = await withCheckedContinuation { continuation in
             worker.state.withLock {
@@ -56,7 +55,10 @@ public final class Worker: Sendable {
         }
         switch hello {
         case .success(let hello): worker.state.withLock { $0.hello = hello }
-        case .failure(let problem): throw problem
+        case .failure(let problem):
+            // One that refused the library leaves by itself, unless it does not.
+            worker.kill(.stopped)
+            throw problem
         }
         if let problem = await worker.open() {
             worker.kill(.stopped)
@@ -291,7 +293,8 @@ public final class Worker: Sendable {
         let exit = process.reap()
         if case .running = exit { return }
         Switchboard.shared.unwatch(process.handle.number)
-        // What it sent before it ended still counts.
+        // What it sent before it ended still counts; whoever else holds its end of the socket can send no more.
+        shutdown(socket.number, Int32(SHUT_RD))
         readSocket(untilEmpty: true)
         _ = process.readOutput()
         finish(state.withLock { $0.cause(of: exit) })

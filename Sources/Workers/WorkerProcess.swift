@@ -18,9 +18,11 @@ final class WorkerProcess: Sendable {
     let handle: Descriptor
     /// What it writes to stdout and stderr.
     let output: Descriptor
+    private let pid: pid_t
     private nonisolated(unsafe) var tail: [UInt8] = []
 
-    private init(handle: Descriptor, output: Descriptor) {
+    private init(pid: pid_t, handle: Descriptor, output: Descriptor) {
+        self.pid = pid
         self.handle = handle
         self.output = output
     }
@@ -48,13 +50,15 @@ final class WorkerProcess: Sendable {
             waitpid(pid, nil, 0)
             throw Problems.cannotSpawn(executable: executable, errno: code)
         }
-        return WorkerProcess(handle: Descriptor(handle), output: reading)
+        return WorkerProcess(pid: pid, handle: Descriptor(handle), output: reading)
     }
 
     func kill() { datong_pidfd_kill(handle.number, SIGKILL) }
 
-    /// Take the status of an ended process; `running` while it has none.
+    /// Once `handle` is readable: end what the plugin has started in the process's group, and take its status. Until
+    /// that is taken the group's number cannot be anybody else's.
     func reap() -> Exit {
+        Glibc.kill(-pid, SIGKILL)
         var status: Int32 = 0
         return switch datong_pidfd_reap(handle.number, &status) {
         case 0: .running
@@ -64,20 +68,15 @@ final class WorkerProcess: Sendable {
         }
     }
 
-    /// Keep the last of what it has written. True when it writes no more.
+    /// Keep the last of what it has written. True when it writes no more. One read takes all that a pipe holds; one
+    /// that never stops writing has its turn with the other workers.
     func readOutput() -> Bool {
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        while true {
-            let count = read(output.number, &buffer, buffer.count)
-            if count > 0 {
-                tail.append(contentsOf: buffer[0..<count])
-                let over = tail.count - Limits.stderrTailBytes
-                if over > 0 { tail.removeFirst(over) }
-                continue
-            }
-            if count < 0 && errno == EINTR { continue }
-            return count == 0
-        }
+        let buffer = Switchboard.shared.buffer
+        let count = read(output.number, buffer.baseAddress, buffer.count)
+        guard count > 0 else { return count == 0 }
+        tail.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[0..<count]).suffix(Limits.stderrTailBytes))
+        tail.removeFirst(max(tail.count - Limits.stderrTailBytes, 0))
+        return false
     }
 
     /// Its last words, without empty lines.

@@ -71,6 +71,35 @@ struct FailureTests {
         #expect(death?.problem.what.en.contains("the last words") == true)
     }
 
+    @Test("A plugin that never stops writing to stderr is killed after its deadline", .timeLimit(.minutes(5)))
+    func shouting() async throws {
+        let worker = try await start(configuration())
+        #expect(await worker.call(write("shout"), context: context(inMs: 200)).isDeadline)
+        #expect(await worker.ended().stderrTail == String(repeating: "!", count: Limits.stderrTailBytes))
+    }
+
+    @Test("What a plugin started ends with its worker", .timeLimit(.minutes(5)))
+    func child() async throws {
+        let worker = try await start(configuration())
+        let death = await worker.call(write("fork-and-die"), context: context()).death
+        let pid = try #require(death.flatMap { pid_t($0.stderrTail.dropFirst("child ".count)) })
+        let handle = datong_pidfd_open(pid)
+        defer { close(handle) }
+        // None when it is gone for good already.
+        if handle >= 0 {
+            var end = pollfd(fd: handle, events: Int16(POLLIN), revents: 0)
+            #expect(poll(&end, 1, 60_000) == 1)
+        }
+    }
+
+    @Test(
+        "A child that writes to the socket for ever does not keep its dead parent's calls open",
+        .timeLimit(.minutes(5)))
+    func floodingChild() async throws {
+        let worker = try await start(configuration())
+        #expect(await worker.call(write("flood-and-die"), context: context()).death?.cause == .signal(6))
+    }
+
     @Test("Two workers: one crashes, the other does not notice")
     func neighbours() async throws {
         let door = Door()
@@ -338,6 +367,24 @@ struct BreachTests {
         let request = PluginRequest.read(
             .init(document: "flood", selection: .page(cursor: [], sinceMs: nil, max: 1_000_000)))
         #expect(await worker.call(request, context: context()).breaches == ["more than 64 MiB in one result"])
+        await worker.stop()
+    }
+
+    @Test("A wait or a lifetime beyond all calendars is a long one, and no number to overflow with")
+    func endlessTimes() async throws {
+        let services = FakeServices()
+        let worker = try await start(configuration(), services)
+        let result = await worker.call(WorkersTests.write("endless-times"), context: context())
+        guard case .outcomes(let outcomes)? = result.response, outcomes.count == 2,
+            case .accepted(_, Limits.longestSpanMs) = outcomes[0], case .refused(let failure) = outcomes[1]
+        else {
+            Issue.record("not as bounded: \(result)")
+            return
+        }
+        #expect(failure.retryAfterMs == Limits.longestSpanMs)
+        #expect(
+            services.requests.map(\.0)
+                == [.sessionPublish(lease: 1, value: Array("tok".utf8), ttlMs: Limits.longestSpanMs)])
         await worker.stop()
     }
 

@@ -198,8 +198,8 @@ static int32_t sink_reconnect(void *context, datong_bytes reason) {
     return event_bytes(context, reason, DW_ITEM_RECONNECT);
 }
 
-/* Headers, checked as a whole before anything is written. */
-static int headers_valid(struct call *call, const datong_header *headers, uint64_t count) {
+/* Headers and what comes with them, checked as a whole before anything is written. */
+static int headers_valid(struct call *call, const datong_header *headers, uint64_t count, uint64_t more) {
     if (count > HEADERS || (count && !headers)) {
         breach(call, DW_BREACH_LENGTH, "headers");
         return 0;
@@ -208,7 +208,8 @@ static int headers_valid(struct call *call, const datong_header *headers, uint64
         if (!bytes_valid(call, headers[i].name, TEXT_FIELD_BYTES, "header name") ||
             !bytes_valid(call, headers[i].value, TEXT_FIELD_BYTES, "header value"))
             return 0;
-    return 1;
+    for (uint64_t i = 0; i < count; i++) more += headers[i].name.size + headers[i].value.size;
+    return room(call, more);
 }
 static void put_headers(struct call *call, const datong_header *headers, uint64_t count) {
     put_u32(&call->items, (uint32_t)count);
@@ -222,7 +223,7 @@ static int32_t sink_endpoint(void *context, const datong_listen_endpoint *e) {
     struct call *call = current_sink(context);
     if (!call || !sink_struct(call, e, e ? e->size : 0, sizeof *e, "datong_listen_endpoint")) return 1;
     if (!once(call, "endpoint twice") || !bytes_valid(call, e->url, TEXT_FIELD_BYTES, "url") ||
-        !headers_valid(call, e->headers, e->header_count))
+        !headers_valid(call, e->headers, e->header_count, e->url.size))
         return 1;
     if (e->flags & 0xffff0000u) {
         breach(call, DW_BREACH_FLAGS, "flags of datong_listen_endpoint");
@@ -240,8 +241,8 @@ static int32_t sink_endpoint(void *context, const datong_listen_endpoint *e) {
 static int32_t sink_answer(void *context, uint32_t status, const datong_header *headers, uint64_t header_count,
                            datong_bytes body, uint32_t after_durable) {
     struct call *call = current_sink(context);
-    if (!call || !once(call, "answer twice") || !headers_valid(call, headers, header_count) ||
-        !bytes_valid(call, body, INT_MAX, "body") || !room(call, body.size))
+    if (!call || !once(call, "answer twice") || !bytes_valid(call, body, INT_MAX, "body") ||
+        !headers_valid(call, headers, header_count, body.size))
         return 1;
     if (status < 200 || status > 599 || after_durable > 1) {
         breach(call, DW_BREACH_VALUE, "an answer with a status outside 200...599");
@@ -266,10 +267,17 @@ static const void *ability(struct call *call, const char *id, size_t known) {
                          "the connector does not offer this ability");
         return NULL;
     }
-    uint32_t size;
-    memcpy(&size, found, sizeof size);
-    if (size < known || size > 4096) {
+    struct {
+        uint32_t size;
+        uint32_t flags;
+    } head;
+    memcpy(&head, found, sizeof head);
+    if (head.size < known || head.size > 4096) {
         breach(call, DW_BREACH_SIZE, "size of an ability");
+        return NULL;
+    }
+    if (head.flags & 0xffff0000u) {
+        breach(call, DW_BREACH_FLAGS, "flags of an ability");
         return NULL;
     }
     return found;

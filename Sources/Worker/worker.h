@@ -172,6 +172,8 @@ int bytes_valid(struct call *call, datong_bytes bytes, uint64_t limit, const cha
 int failure_encode(struct call *call, const datong_failure *failure, struct buffer *into);
 void fail_from_worker(struct call *call, uint32_t error_class, const char *zh, const char *en);
 int call_cancelled(const struct call *call);
+/* With its companion; wiped where it may hold a secret. */
+void block_free(struct block *block);
 
 /* ---- worker.c --------------------------------------------------------------------------------------- */
 

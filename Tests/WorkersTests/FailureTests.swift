@@ -184,6 +184,22 @@ struct FailureTests {
         await worker.stop()
     }
 
+    @Test("A call cancelled while a thread takes it up is told so", .timeLimit(.minutes(5)), arguments: isolations)
+    func cancelAtOnce(isolation: Isolation) async throws {
+        let worker = try await start(configuration(isolation, concurrency: Concurrency([.write: 16])))
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<3000 {
+                group.addTask {
+                    let call = Task { await worker.call(write("polite-loop"), context: context()) }
+                    call.cancel()
+                    _ = await call.value
+                }
+            }
+        }
+        #expect(worker.death == nil)
+        await worker.stop()
+    }
+
     @Test(
         "A service that does not answer by the deadline costs the call, not the worker", .timeLimit(.minutes(5)),
         arguments: isolations)
@@ -368,6 +384,29 @@ struct BreachTests {
             .init(document: "flood", selection: .page(cursor: [], sinceMs: nil, max: 1_000_000)))
         #expect(await worker.call(request, context: context()).breaches == ["more than 64 MiB in one result"])
         await worker.stop()
+    }
+
+    @Test("Headers beyond the limit are refused, in a request and in an answer", arguments: isolations)
+    func fatHeaders(isolation: Isolation) async throws {
+        let worker = try await start(configuration(isolation), FakeServices { _, _ in .http(.init(status: 200)) })
+        let request = await worker.call(WorkersTests.write("fat-headers"), context: context())
+        #expect(request.pluginFailure?.errorClass == .denied)
+        let fat = PluginRequest.Webhook(method: "POST", path: "/fat", query: "", headers: [], body: [])
+        #expect(
+            await worker.call(.receive(fat), context: context()).breaches
+                == ["more than 64 MiB in one result; a webhook without an answer"])
+        await worker.stop()
+    }
+
+    @Test("An ability with a flag that must be understood is not used")
+    func abilityFlag() async throws {
+        let query = PluginRequest.query(name: "echo", parameters: Array("x".utf8))
+        for (flags, breaches) in [("0x8000", []), ("0x10000", ["flags of an ability"])] {
+            let plugin = Built.plugin("puppet.c", ["-DQUERY_FLAGS=\(flags)"])
+            let worker = try await start(configuration(plugin: plugin))
+            #expect(await worker.call(query, context: context()).breaches == breaches)
+            await worker.stop()
+        }
     }
 
     @Test("A wait or a lifetime beyond all calendars is a long one, and no number to overflow with")

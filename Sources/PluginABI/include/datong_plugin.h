@@ -292,7 +292,7 @@ typedef struct datong_secret_service {
     /* 1 if the connection names this secret and the vault holds it. [in-call] */
     int32_t (*exists)(const datong_call *call, datong_bytes name);
     /* The bytes themselves. Only with the capability `reveal` in the signed manifest and the
-     * operator's approval; every reveal is audited; the bytes are wiped when the call ends.
+     * operator's approval; every reveal is audited; the reply is wiped when the call ends.
      * DATONG_DENIED otherwise. Prefer insertions and crypto. [in-call] */
     int32_t (*reveal)(const datong_call *call, datong_bytes expression, datong_reply *reply);
     /* Store a new version (a rotating refresh token). Durable before it returns. [in-call] */

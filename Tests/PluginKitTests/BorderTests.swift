@@ -145,6 +145,12 @@ import Values
         #expect(sorted == .string(Hex.encode(Digests.sha256(Array("abkey".utf8)))))
     }
 
+    @Test func aClockThatIsNotAnsweredEndsTheCallAndIsNot1970() throws {
+        let host = FakeHost(now: 0) { _ in .text("") }
+        let failure = #expect(throws: Failure.self) { try connection(host).query("services") }
+        #expect(failure?.kind == .cancelled)
+    }
+
     @Test func probeReadFindAndEventsCarryTheirFields() throws {
         let host = FakeHost(secrets: ["s": "x"]) { _ in .text("") }
         let connection = try connection(host)

@@ -398,7 +398,9 @@ typedef struct datong_sql_service {
 typedef struct datong_clock_service {
     uint32_t size;
     uint32_t flags;
-    int64_t (*now_ms)(const datong_call *call); /* since 1970, UTC [in-call] */
+    /* Since 1970, UTC; 0 when the host answers this call no more: then fail as DATONG_CANCELLED, since no
+     * window up to 1970 holds anything. [in-call] */
+    int64_t (*now_ms)(const datong_call *call);
 } datong_clock_service;
 #define DATONG_SERVICE_CLOCK "datong.clock/1"
 

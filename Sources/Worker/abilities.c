@@ -28,7 +28,10 @@ static void item(struct call *call, uint32_t tag) {
 }
 
 /* What a sink answers: go on, or stop. */
-static int32_t onward(struct call *call) { return call_cancelled(call) ? 1 : 0; }
+static int32_t onward(struct call *call) {
+    if (call_cancelled(call)) call->stopped = 1;
+    return call->stopped;
+}
 
 static int sink_struct(struct call *call, const void *given, uint32_t size, size_t known, const char *name) {
     if (!given || size < known || size > 4096) {
@@ -287,6 +290,16 @@ static const void *ability(struct call *call, const char *id, size_t known) {
 #define MISSING(function) (!(function) && (breach(call, DW_BREACH_VALUE, "an ability without its function"), 1))
 #define NOT_RUN DATONG_FAILED
 
+/* OK without all that belongs to it: a breach, unless a sink has asked the plugin to return. */
+static int32_t incomplete(struct call *call, const char *what) {
+    if (!call->stopped || call->failure.size > 0) {
+        breach(call, DW_BREACH_MISSING_RESULT, what);
+        return DATONG_OK;
+    }
+    fail_from_worker(call, DATONG_CANCELLED, "已按要求提前结束", "ended early, as asked");
+    return DATONG_FAILED;
+}
+
 static int32_t run_text(struct call *call, struct lease *lease, void *connection) {
     lease->sink.text = (datong_text_sink){sizeof lease->sink.text, 0, (void *)(uintptr_t)call->serial, sink_text};
     const datong_call *c = &lease->call;
@@ -351,9 +364,9 @@ static int32_t run_read(struct call *call, struct lease *lease, void *connection
                                           sink_page};
     int32_t result = a->read(connection, &lease->call, &request, &lease->sink.read);
     /* Without its page a page read has no cursor, and the sweep would stand still or lose records. */
-    if (result == DATONG_OK && !call->closed && !ids)
-        breach(call, DW_BREACH_MISSING_RESULT, "a page read without its page");
+    int paged = !ids;
     free(ids);
+    if (result == DATONG_OK && !call->closed && paged) return incomplete(call, "a page read without its page");
     return result;
 }
 
@@ -395,9 +408,8 @@ static int32_t run_write(struct call *call, struct lease *lease, void *connectio
     int32_t result = function(connection, &lease->call, &request, &lease->sink.write);
     uint32_t seen = 0;
     for (uint32_t i = 0; i < count; i++) seen += call->seen[i];
-    if (result == DATONG_OK && seen < count) breach(call, DW_BREACH_MISSING_RESULT, "fewer results than records");
     free(records);
-    return result;
+    return result == DATONG_OK && seen < count ? incomplete(call, "fewer results than records") : result;
 }
 
 static int32_t run_find(struct call *call, struct lease *lease, void *connection) {
@@ -426,8 +438,7 @@ static int32_t run_listen(struct call *call, struct lease *lease, void *connecti
     lease->sink.listen =
         (datong_listen_sink){sizeof lease->sink.listen, 0, (void *)(uintptr_t)call->serial, sink_endpoint};
     int32_t result = a->open(connection, &lease->call, &lease->sink.listen);
-    if (result == DATONG_OK && !call->closed) breach(call, DW_BREACH_MISSING_RESULT, "listen without an endpoint");
-    return result;
+    return result == DATONG_OK && !call->closed ? incomplete(call, "listen without an endpoint") : result;
 }
 
 static int32_t run_receive(struct call *call, struct lease *lease, void *connection) {
@@ -449,8 +460,7 @@ static int32_t run_receive(struct call *call, struct lease *lease, void *connect
                                                 sink_hint, sink_answer};
     int32_t result = a->receive(connection, &lease->call, &request, &lease->sink.receive);
     free(headers);
-    if (result == DATONG_OK && !call->closed) breach(call, DW_BREACH_MISSING_RESULT, "a webhook without an answer");
-    return result;
+    return result == DATONG_OK && !call->closed ? incomplete(call, "a webhook without an answer") : result;
 }
 
 static int32_t run_open(struct call *call, struct lease *lease) {
@@ -496,8 +506,7 @@ static int32_t run(struct call *call, struct lease *lease) {
     case DW_OP_RECEIVE: return run_receive(call, lease, connection);
     default: {
         int32_t result = run_text(call, lease, connection);
-        if (result == DATONG_OK && !call->closed) breach(call, DW_BREACH_MISSING_RESULT, "OK without its text");
-        return result;
+        return result == DATONG_OK && !call->closed ? incomplete(call, "OK without its text") : result;
     }
     }
 }

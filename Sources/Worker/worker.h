@@ -94,6 +94,7 @@ struct call {
     uint64_t max_records;  /* read */
     uint64_t records;
     int closed;            /* the one text, page, endpoint or answer was given */
+    int stopped;           /* a sink has said: the call is to end, return */
 };
 
 /* What a plugin is handed for one call. Kept for a while after it, so that a pointer held too long is

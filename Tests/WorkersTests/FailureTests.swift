@@ -154,6 +154,20 @@ struct FailureTests {
         await worker.stop()
     }
 
+    @Test(
+        "A plugin that returns when its sink says so has ended early, and broken nothing", .timeLimit(.minutes(5)),
+        arguments: isolations)
+    func stoppedBySink(isolation: Isolation) async throws {
+        let worker = try await start(configuration(isolation, graceMs: 30_000))
+        let read = PluginRequest.read(
+            .init(document: "until-stopped", selection: .page(cursor: [], sinceMs: nil, max: 1_000_000)))
+        #expect(await worker.call(read, context: context(inMs: 100)).isDeadline)
+        let result = await worker.call(write("until-stopped", 3), context: context(inMs: 100))
+        #expect(result.isDeadline)
+        #expect(result.known.keys.sorted() == [0, 1])
+        await worker.stop()
+    }
+
     @Test("A result that comes within the grace time counts", arguments: isolations)
     func lateSuccess(isolation: Isolation) async throws {
         let worker = try await start(configuration(isolation, graceMs: 30_000))

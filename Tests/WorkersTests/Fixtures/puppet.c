@@ -197,6 +197,11 @@ static int32_t read_page(void *connection, const datong_call *call, const datong
         sink->page(sink->context, text("c"), 0);
         return DATONG_OK;
     }
+    if (is(request->document, "until-stopped")) {
+        datong_record record = {.size = sizeof record, .id = text("x"), .json = text("{}")};
+        while (sink->record(sink->context, &record) == 0) usleep(1000);
+        return DATONG_OK;
+    }
     if (is(request->document, "bad-text")) {
         datong_record record = {.size = sizeof record, .id = text("a\xff"), .json = text("{}")};
         sink->record(sink->context, &record);
@@ -249,6 +254,11 @@ static int32_t write_records(void *connection, const datong_call *call, const da
         progress->report(call, 0, 0);
         while (!host->is_cancelled(call)) usleep(1000);
         give(sink, 0, "late");
+        return DATONG_OK;
+    }
+    if (is(what, "until-stopped")) {
+        for (uint64_t i = 0; give(sink, i, "done") == 0; i++)
+            while (i == 0 && !host->is_cancelled(call)) usleep(1000);
         return DATONG_OK;
     }
     if (is(what, "fail")) return fail(call, DATONG_THROTTLED, "too fast");

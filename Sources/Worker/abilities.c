@@ -290,14 +290,18 @@ static const void *ability(struct call *call, const char *id, size_t known) {
 #define MISSING(function) (!(function) && (breach(call, DW_BREACH_VALUE, "an ability without its function"), 1))
 #define NOT_RUN DATONG_FAILED
 
-/* OK without all that belongs to it: a breach, unless a sink has asked the plugin to return. */
-static int32_t incomplete(struct call *call, const char *what) {
-    if (!call->stopped || call->failure.size > 0) {
-        breach(call, DW_BREACH_MISSING_RESULT, what);
-        return DATONG_OK;
-    }
-    fail_from_worker(call, DATONG_CANCELLED, "已按要求提前结束", "ended early, as asked");
+/* OK after a sink has asked the plugin to return: what was given is not all there is. */
+static int32_t ended_early(struct call *call) {
+    if (call->failure.size == 0)
+        fail_from_worker(call, DATONG_CANCELLED, "已按要求提前结束", "ended early, as asked");
     return DATONG_FAILED;
+}
+
+/* OK without all that belongs to it: a breach, unless a sink has asked for it. */
+static int32_t incomplete(struct call *call, const char *what) {
+    if (call->stopped) return ended_early(call);
+    breach(call, DW_BREACH_MISSING_RESULT, what);
+    return DATONG_OK;
 }
 
 static int32_t run_text(struct call *call, struct lease *lease, void *connection) {
@@ -364,10 +368,12 @@ static int32_t run_read(struct call *call, struct lease *lease, void *connection
                                           sink_page};
     int32_t result = a->read(connection, &lease->call, &request, &lease->sink.read);
     /* Without its page a page read has no cursor, and the sweep would stand still or lose records. */
-    int paged = !ids;
+    int named = ids != NULL;
     free(ids);
-    if (result == DATONG_OK && !call->closed && paged) return incomplete(call, "a page read without its page");
-    return result;
+    if (result != DATONG_OK || call->closed) return result;
+    if (!named) return incomplete(call, "a page read without its page");
+    /* One that is left out counts as not being there any more. */
+    return call->stopped && call->records < request.id_count ? ended_early(call) : result;
 }
 
 static int32_t run_write(struct call *call, struct lease *lease, void *connection) {
@@ -423,7 +429,8 @@ static int32_t run_find(struct call *call, struct lease *lease, void *connection
     request.json = get_bytes(&call->request);
     request.checkpoint = get_bytes(&call->request);
     lease->sink.find = (datong_find_sink){sizeof lease->sink.find, 0, (void *)(uintptr_t)call->serial, sink_found};
-    return a->find(connection, &lease->call, &request, &lease->sink.find);
+    int32_t result = a->find(connection, &lease->call, &request, &lease->sink.find);
+    return result == DATONG_OK && call->stopped ? ended_early(call) : result;
 }
 
 static int32_t run_listen(struct call *call, struct lease *lease, void *connection) {
@@ -433,7 +440,8 @@ static int32_t run_listen(struct call *call, struct lease *lease, void *connecti
         datong_bytes frame = get_bytes(&call->request);
         lease->sink.event = (datong_event_sink){sizeof lease->sink.event, 0, (void *)(uintptr_t)call->serial,
                                                 sink_hint, sink_send_now, sink_send_after, sink_reconnect};
-        return a->frame(connection, &lease->call, frame, &lease->sink.event);
+        int32_t result = a->frame(connection, &lease->call, frame, &lease->sink.event);
+        return result == DATONG_OK && call->stopped ? ended_early(call) : result;
     }
     lease->sink.listen =
         (datong_listen_sink){sizeof lease->sink.listen, 0, (void *)(uintptr_t)call->serial, sink_endpoint};

@@ -168,6 +168,23 @@ struct FailureTests {
         await worker.stop()
     }
 
+    @Test(
+        "Documents, matches and hints that a plugin left out when told to stop do not count as not being there",
+        .timeLimit(.minutes(5)), arguments: isolations)
+    func stoppedBeforeTheLast(isolation: Isolation) async throws {
+        let worker = try await start(configuration(isolation, graceMs: 30_000))
+        func named(_ ids: [String]) -> PluginRequest {
+            .read(.init(document: "until-stopped", selection: .documents(ids)))
+        }
+        #expect(await worker.call(named(["a", "b"]), context: context(inMs: 100)).isDeadline)
+        #expect(await worker.call(named(["a"]), context: context(inMs: 100)).response != nil)
+        let find = PluginRequest.find(.init(document: "until-stopped", key: "k"))
+        #expect(await worker.call(find, context: context(inMs: 100)).isDeadline)
+        let frame = PluginRequest.listenFrame(Array("until-stopped".utf8))
+        #expect(await worker.call(frame, context: context(inMs: 100)).isDeadline)
+        await worker.stop()
+    }
+
     @Test("A result that comes within the grace time counts", arguments: isolations)
     func lateSuccess(isolation: Isolation) async throws {
         let worker = try await start(configuration(isolation, graceMs: 30_000))

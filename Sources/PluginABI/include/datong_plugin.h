@@ -443,7 +443,8 @@ typedef struct datong_progress_service {
 /* ---- sinks ------------------------------------------------------------------------------------
  * Results go into a sink the host gives. Every sink function copies what it is given before it
  * returns, may be called only during its call on its thread, and returns 0 to go on or 1 when the
- * host wants no more (a limit was reached, or the call is cancelled): the plugin then returns. */
+ * host wants no more (a limit was reached, or the call is cancelled): the plugin then returns. What it
+ * left out then is not taken for absent: the call counts as cancelled, results of records are kept. */
 
 /* ability datong.describe/1 */
 typedef struct datong_text_sink {

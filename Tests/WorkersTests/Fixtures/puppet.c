@@ -169,8 +169,9 @@ static int32_t read_page(void *connection, const datong_call *call, const datong
     if (request->ids) {
         for (uint64_t i = 0; i < request->id_count; i++) {
             if (is(request->ids[i], "gone")) continue;
+            while (is(request->document, "until-stopped") && !host->is_cancelled(call)) usleep(1000);
             datong_record record = {.size = sizeof record, .id = request->ids[i], .json = text("{}")};
-            sink->record(sink->context, &record);
+            if (sink->record(sink->context, &record) != 0) return DATONG_OK;
         }
         return DATONG_OK;
     }
@@ -444,9 +445,9 @@ static int32_t write_records(void *connection, const datong_call *call, const da
 static int32_t find(void *connection, const datong_call *call, const datong_find_request *request,
                     const datong_find_sink *sink) {
     (void)connection;
-    (void)call;
     if (is(request->document, "absent")) return DATONG_OK;
-    sink->found(sink->context, request->key, request->business, request->json);
+    while (is(request->document, "until-stopped") && !host->is_cancelled(call)) usleep(1000);
+    if (sink->found(sink->context, request->key, request->business, request->json) != 0) return DATONG_OK;
     sink->found(sink->context, text("N-2"), (datong_bytes){0}, request->checkpoint);
     return DATONG_OK;
 }
@@ -520,11 +521,11 @@ static int32_t listen_open(void *connection, const datong_call *call, const dato
 static int32_t listen_frame(void *connection, const datong_call *call, datong_bytes frame,
                             const datong_event_sink *sink) {
     (void)connection;
-    (void)call;
     datong_hint hint = {.size = sizeof hint, .document = text("approval"), .id = frame, .event_id = text("e1"),
                         .kind = text("finish"), .json = text("{}")};
+    while (is(frame, "until-stopped") && !host->is_cancelled(call)) usleep(1000);
     sink->send_now(sink->context, text("pong"));
-    sink->hint(sink->context, &hint);
+    if (sink->hint(sink->context, &hint) != 0) return DATONG_OK;
     sink->send_after_durable(sink->context, text("ack"));
     sink->reconnect(sink->context, text("soon"));
     return DATONG_OK;

@@ -217,7 +217,8 @@ struct FailureTests {
 
     @Test("A call cancelled while a thread takes it up is told so", .timeLimit(.minutes(5)), arguments: isolations)
     func cancelAtOnce(isolation: Isolation) async throws {
-        let worker = try await start(configuration(isolation, concurrency: Concurrency([.write: 16])))
+        let worker = try await start(
+            configuration(isolation, concurrency: Concurrency([.write: 16]), graceMs: 30_000))
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<3000 {
                 group.addTask {

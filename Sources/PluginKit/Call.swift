@@ -52,11 +52,16 @@ public struct Call {
         Session(call: self, name: name, principal: principal, maxInFlight: maxInFlight)
     }
 
-    /// Milliseconds since 1970, UTC, on the host's clock.
+    /// Milliseconds since 1970, UTC, on the host's clock. Throws `cancelled` once the host answers this call no more: a
+    /// sweep up to 1970 would find nothing and call it all.
     public func now() throws(Failure) -> Int64 {
         let service = try service(DATONG_SERVICE_CLOCK, datong_clock_service())
         guard let now = service.now_ms else { throw Self.missing(DATONG_SERVICE_CLOCK) }
-        return now(pointer)
+        let time = now(pointer)
+        guard time != 0 else {
+            throw Failure(.cancelled, zh: "宿主不再回答本次调用", en: "the host answers this call no more")
+        }
+        return time
     }
 
     /// Unpredictable bytes, at most 1024, for nonces and padding.

@@ -389,7 +389,8 @@ public struct Hint: Sendable, Hashable {
     public var eventID: String
     /// The vendor's word for what happened, for logs.
     public var kind: String
-    /// Interactive requests only: the message itself.
+    /// What the event itself says, an object: for an interactive request the message, else fields by the document's
+    /// own names, so that the host need not fetch what no flow wants.
     public var message: JSON?
 
     /// A hint.

@@ -116,8 +116,8 @@ public struct HTTPService {
     /// Sends one request and waits for the whole answer, whatever its status.
     ///
     /// Throws `unreachable` (nothing was sent), `transient` (a read or log-in failed on the way),
-    /// `unknownOutcome` (a write may have arrived), `throttled` (our own limits; nothing was sent),
-    /// `cancelled` or `denied` (allow-list, size, malformed).
+    /// `unknownOutcome` (a write may have arrived), `cancelled` (the deadline, or our own limits leave no call before
+    /// it; nothing was sent), `quotaSpent` (our own allowance; nothing was sent) or `denied` (allow-list, size, malformed).
     public func send(_ request: HTTPRequest) throws(Failure) -> HTTPReply {
         let service = try call.service(DATONG_SERVICE_HTTP, datong_http_service())
         guard let send = service.send else { throw Call.missing(DATONG_SERVICE_HTTP) }

@@ -28,7 +28,10 @@ static void item(struct call *call, uint32_t tag) {
 }
 
 /* What a sink answers: go on, or stop. */
-static int32_t onward(struct call *call) { return call_cancelled(call) ? 1 : 0; }
+static int32_t onward(struct call *call) {
+    if (call_cancelled(call)) call->stopped = 1;
+    return call->stopped;
+}
 
 static int sink_struct(struct call *call, const void *given, uint32_t size, size_t known, const char *name) {
     if (!given || size < known || size > 4096) {
@@ -198,8 +201,8 @@ static int32_t sink_reconnect(void *context, datong_bytes reason) {
     return event_bytes(context, reason, DW_ITEM_RECONNECT);
 }
 
-/* Headers, checked as a whole before anything is written. */
-static int headers_valid(struct call *call, const datong_header *headers, uint64_t count) {
+/* Headers and what comes with them, checked as a whole before anything is written. */
+static int headers_valid(struct call *call, const datong_header *headers, uint64_t count, uint64_t more) {
     if (count > HEADERS || (count && !headers)) {
         breach(call, DW_BREACH_LENGTH, "headers");
         return 0;
@@ -208,7 +211,8 @@ static int headers_valid(struct call *call, const datong_header *headers, uint64
         if (!bytes_valid(call, headers[i].name, TEXT_FIELD_BYTES, "header name") ||
             !bytes_valid(call, headers[i].value, TEXT_FIELD_BYTES, "header value"))
             return 0;
-    return 1;
+    for (uint64_t i = 0; i < count; i++) more += headers[i].name.size + headers[i].value.size;
+    return room(call, more);
 }
 static void put_headers(struct call *call, const datong_header *headers, uint64_t count) {
     put_u32(&call->items, (uint32_t)count);
@@ -222,7 +226,7 @@ static int32_t sink_endpoint(void *context, const datong_listen_endpoint *e) {
     struct call *call = current_sink(context);
     if (!call || !sink_struct(call, e, e ? e->size : 0, sizeof *e, "datong_listen_endpoint")) return 1;
     if (!once(call, "endpoint twice") || !bytes_valid(call, e->url, TEXT_FIELD_BYTES, "url") ||
-        !headers_valid(call, e->headers, e->header_count))
+        !headers_valid(call, e->headers, e->header_count, e->url.size))
         return 1;
     if (e->flags & 0xffff0000u) {
         breach(call, DW_BREACH_FLAGS, "flags of datong_listen_endpoint");
@@ -240,8 +244,8 @@ static int32_t sink_endpoint(void *context, const datong_listen_endpoint *e) {
 static int32_t sink_answer(void *context, uint32_t status, const datong_header *headers, uint64_t header_count,
                            datong_bytes body, uint32_t after_durable) {
     struct call *call = current_sink(context);
-    if (!call || !once(call, "answer twice") || !headers_valid(call, headers, header_count) ||
-        !bytes_valid(call, body, INT_MAX, "body") || !room(call, body.size))
+    if (!call || !once(call, "answer twice") || !bytes_valid(call, body, INT_MAX, "body") ||
+        !headers_valid(call, headers, header_count, body.size))
         return 1;
     if (status < 200 || status > 599 || after_durable > 1) {
         breach(call, DW_BREACH_VALUE, "an answer with a status outside 200...599");
@@ -266,10 +270,17 @@ static const void *ability(struct call *call, const char *id, size_t known) {
                          "the connector does not offer this ability");
         return NULL;
     }
-    uint32_t size;
-    memcpy(&size, found, sizeof size);
-    if (size < known || size > 4096) {
+    struct {
+        uint32_t size;
+        uint32_t flags;
+    } head;
+    memcpy(&head, found, sizeof head);
+    if (head.size < known || head.size > 4096) {
         breach(call, DW_BREACH_SIZE, "size of an ability");
+        return NULL;
+    }
+    if (head.flags & 0xffff0000u) {
+        breach(call, DW_BREACH_FLAGS, "flags of an ability");
         return NULL;
     }
     return found;
@@ -278,6 +289,20 @@ static const void *ability(struct call *call, const char *id, size_t known) {
 #define ABILITY(type, id) const type *a = ability(call, id, sizeof(type))
 #define MISSING(function) (!(function) && (breach(call, DW_BREACH_VALUE, "an ability without its function"), 1))
 #define NOT_RUN DATONG_FAILED
+
+/* OK after a sink has asked the plugin to return: what was given is not all there is. */
+static int32_t ended_early(struct call *call) {
+    if (call->failure.size == 0)
+        fail_from_worker(call, DATONG_CANCELLED, "已按要求提前结束", "ended early, as asked");
+    return DATONG_FAILED;
+}
+
+/* OK without all that belongs to it: a breach, unless a sink has asked for it. */
+static int32_t incomplete(struct call *call, const char *what) {
+    if (call->stopped) return ended_early(call);
+    breach(call, DW_BREACH_MISSING_RESULT, what);
+    return DATONG_OK;
+}
 
 static int32_t run_text(struct call *call, struct lease *lease, void *connection) {
     lease->sink.text = (datong_text_sink){sizeof lease->sink.text, 0, (void *)(uintptr_t)call->serial, sink_text};
@@ -343,10 +368,12 @@ static int32_t run_read(struct call *call, struct lease *lease, void *connection
                                           sink_page};
     int32_t result = a->read(connection, &lease->call, &request, &lease->sink.read);
     /* Without its page a page read has no cursor, and the sweep would stand still or lose records. */
-    if (result == DATONG_OK && !call->closed && !ids)
-        breach(call, DW_BREACH_MISSING_RESULT, "a page read without its page");
+    int named = ids != NULL;
     free(ids);
-    return result;
+    if (result != DATONG_OK || call->closed) return result;
+    if (!named) return incomplete(call, "a page read without its page");
+    /* One that is left out counts as not being there any more. */
+    return call->stopped && call->records < request.id_count ? ended_early(call) : result;
 }
 
 static int32_t run_write(struct call *call, struct lease *lease, void *connection) {
@@ -387,9 +414,8 @@ static int32_t run_write(struct call *call, struct lease *lease, void *connectio
     int32_t result = function(connection, &lease->call, &request, &lease->sink.write);
     uint32_t seen = 0;
     for (uint32_t i = 0; i < count; i++) seen += call->seen[i];
-    if (result == DATONG_OK && seen < count) breach(call, DW_BREACH_MISSING_RESULT, "fewer results than records");
     free(records);
-    return result;
+    return result == DATONG_OK && seen < count ? incomplete(call, "fewer results than records") : result;
 }
 
 static int32_t run_find(struct call *call, struct lease *lease, void *connection) {
@@ -403,7 +429,8 @@ static int32_t run_find(struct call *call, struct lease *lease, void *connection
     request.json = get_bytes(&call->request);
     request.checkpoint = get_bytes(&call->request);
     lease->sink.find = (datong_find_sink){sizeof lease->sink.find, 0, (void *)(uintptr_t)call->serial, sink_found};
-    return a->find(connection, &lease->call, &request, &lease->sink.find);
+    int32_t result = a->find(connection, &lease->call, &request, &lease->sink.find);
+    return result == DATONG_OK && call->stopped ? ended_early(call) : result;
 }
 
 static int32_t run_listen(struct call *call, struct lease *lease, void *connection) {
@@ -413,13 +440,13 @@ static int32_t run_listen(struct call *call, struct lease *lease, void *connecti
         datong_bytes frame = get_bytes(&call->request);
         lease->sink.event = (datong_event_sink){sizeof lease->sink.event, 0, (void *)(uintptr_t)call->serial,
                                                 sink_hint, sink_send_now, sink_send_after, sink_reconnect};
-        return a->frame(connection, &lease->call, frame, &lease->sink.event);
+        int32_t result = a->frame(connection, &lease->call, frame, &lease->sink.event);
+        return result == DATONG_OK && call->stopped ? ended_early(call) : result;
     }
     lease->sink.listen =
         (datong_listen_sink){sizeof lease->sink.listen, 0, (void *)(uintptr_t)call->serial, sink_endpoint};
     int32_t result = a->open(connection, &lease->call, &lease->sink.listen);
-    if (result == DATONG_OK && !call->closed) breach(call, DW_BREACH_MISSING_RESULT, "listen without an endpoint");
-    return result;
+    return result == DATONG_OK && !call->closed ? incomplete(call, "listen without an endpoint") : result;
 }
 
 static int32_t run_receive(struct call *call, struct lease *lease, void *connection) {
@@ -441,8 +468,7 @@ static int32_t run_receive(struct call *call, struct lease *lease, void *connect
                                                 sink_hint, sink_answer};
     int32_t result = a->receive(connection, &lease->call, &request, &lease->sink.receive);
     free(headers);
-    if (result == DATONG_OK && !call->closed) breach(call, DW_BREACH_MISSING_RESULT, "a webhook without an answer");
-    return result;
+    return result == DATONG_OK && !call->closed ? incomplete(call, "a webhook without an answer") : result;
 }
 
 static int32_t run_open(struct call *call, struct lease *lease) {
@@ -488,8 +514,7 @@ static int32_t run(struct call *call, struct lease *lease) {
     case DW_OP_RECEIVE: return run_receive(call, lease, connection);
     default: {
         int32_t result = run_text(call, lease, connection);
-        if (result == DATONG_OK && !call->closed) breach(call, DW_BREACH_MISSING_RESULT, "OK without its text");
-        return result;
+        return result == DATONG_OK && !call->closed ? incomplete(call, "OK without its text") : result;
     }
     }
 }

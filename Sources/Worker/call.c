@@ -111,8 +111,9 @@ void fail_from_worker(struct call *call, uint32_t error_class, const char *zh, c
     put_u64(b, (uint64_t)(int64_t)-1);
 }
 
-static void block_free(struct block *block) {
+void block_free(struct block *block) {
     if (!block) return;
+    block_free(block->companion);
     if (block->wipe) explicit_bzero(block->data, block->size);
     free(block);
 }
@@ -121,7 +122,6 @@ void arena_free(struct call *call) {
     while (call->arena) {
         struct block *block = call->arena;
         call->arena = block->next;
-        block_free(block->companion);
         block_free(block);
     }
     call->explanation = (datong_bytes){0};

@@ -48,7 +48,8 @@ static int valid_text(const char *text, size_t least) {
 
 /* The dynamic loader's own message for a foreign file does not tell a wrong machine from rubbish. */
 static int check_elf(const char *path, struct refusal *refusal) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Without waiting: a pipe in the library's place has no writer. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         refuse(refusal, errno == ENOENT || errno == ENOTDIR ? DW_FILE_MISSING : DW_FILE_UNREADABLE, "%s",
                strerror(errno));

@@ -62,7 +62,8 @@ static int put_checked(struct call *call, struct buffer *b, datong_bytes bytes, 
 /* Bytes that may be long: above what a frame may carry the service refuses, which is no breach. */
 static int32_t put_long(struct call *call, struct buffer *b, datong_bytes bytes, const char *what) {
     if (!bytes_valid(call, bytes, INT_MAX, what)) return refuse(call, DATONG_BUG, what);
-    if (bytes.size > DW_MAX_RESULT_BYTES - b->size) return refuse(call, DATONG_DENIED, too_large);
+    if (b->size > DW_MAX_RESULT_BYTES || bytes.size > DW_MAX_RESULT_BYTES - b->size)
+        return refuse(call, DATONG_DENIED, too_large);
     put_bytes(b, bytes);
     return DATONG_OK;
 }
@@ -242,8 +243,7 @@ static void http_release(const datong_call *handle, datong_http_reply *reply) {
     if (block) {
         /* The explanation may point into it. */
         call->explanation = (datong_bytes){0};
-        free(block->companion);
-        free(block);
+        block_free(block);
     }
     reply->headers = NULL;
     reply->header_count = 0;

@@ -145,11 +145,12 @@ static void *work(void *argument) {
         if (!w->first) w->last = &w->first;
         w->queued--;
         w->running++;
-        pthread_mutex_unlock(&w->mutex);
-
+        /* Without letting go in between, so that a CANCEL finds the call in the queue or here. */
         pthread_mutex_lock(&thread->mutex);
         thread->current = call;
         pthread_mutex_unlock(&thread->mutex);
+        pthread_mutex_unlock(&w->mutex);
+
         run_call(thread, call);
         pthread_mutex_lock(&thread->mutex);
         thread->current = NULL;

@@ -94,6 +94,7 @@ struct call {
     uint64_t max_records;  /* read */
     uint64_t records;
     int closed;            /* the one text, page, endpoint or answer was given */
+    int stopped;           /* a sink has said: the call is to end, return */
 };
 
 /* What a plugin is handed for one call. Kept for a while after it, so that a pointer held too long is
@@ -172,6 +173,8 @@ int bytes_valid(struct call *call, datong_bytes bytes, uint64_t limit, const cha
 int failure_encode(struct call *call, const datong_failure *failure, struct buffer *into);
 void fail_from_worker(struct call *call, uint32_t error_class, const char *zh, const char *en);
 int call_cancelled(const struct call *call);
+/* With its companion; wiped where it may hold a secret. */
+void block_free(struct block *block);
 
 /* ---- worker.c --------------------------------------------------------------------------------------- */
 

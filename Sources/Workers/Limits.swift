@@ -17,6 +17,9 @@ public enum Limits {
     public static let tickMs: Int32 = 50
     /// No call lasts longer, whatever deadline it was given: one day.
     static let longestCallMs: Int64 = 86_400_000
+    /// No wait or lifetime that a plugin names is longer: four years. A figure beyond it is a vendor's "never", and
+    /// added to a clock it must not overflow.
+    public static let longestSpanMs: Int64 = 126_230_400_000
     /// Bytes read with one system call: some hundred small frames.
     static let readBytes = 256 * 1024
     /// Frame buffers above this are given back when they are empty.

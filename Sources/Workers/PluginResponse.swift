@@ -131,7 +131,8 @@ public struct Hint: Sendable, Hashable {
     public var eventID: String
     /// The vendor's word for what happened, for logs.
     public var kind: String
-    /// Interactive requests only: the message itself, JSON; else empty.
+    /// What the event itself says, a JSON object or empty: for an interactive request the message, else fields by the
+    /// document's own names.
     public var json: [UInt8]
 
     /// A hint.

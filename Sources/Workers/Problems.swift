@@ -155,13 +155,3 @@ enum Problems {
             nextEN: "This is a defect of the connector: give this to its provider, or go back (datong rollback).")
     }
 }
-
-/// What a worker said when it refused a library.
-struct Refusal {
-    var code: UInt32
-    var hostMin: UInt32
-    var hostMax: UInt32
-    var needs: UInt32
-    var built: UInt32
-    var detail: String
-}

@@ -18,7 +18,7 @@ final class Switchboard: Sendable {
     private struct State {
         var workers: [UInt64: Worker] = [:]
         var jobs: [@Sendable () -> Void] = []
-        var next: UInt64 = 1
+        var lastNumber: UInt64 = 0
     }
 
     /// What the thread reads into; nobody else touches it.
@@ -51,17 +51,21 @@ final class Switchboard: Sendable {
     }
 
     /// A number for a new worker; its events carry it.
-    func enroll(_ worker: Worker) -> UInt64 {
+    func newNumber() -> UInt64 {
         state.withLock { state in
-            defer { state.next += 1 }
-            state.workers[state.next] = worker
-            return state.next
+            state.lastNumber += 1
+            return state.lastNumber
         }
     }
 
+    /// Know a worker by its number, and keep it alive.
+    func enroll(_ worker: Worker) {
+        state.withLock { $0.workers[worker.number] = worker }
+    }
+
     /// Forget an ended worker.
-    func dismiss(_ number: UInt64) {
-        state.withLock { _ = $0.workers.removeValue(forKey: number) }
+    func dismiss(_ worker: Worker) {
+        state.withLock { _ = $0.workers.removeValue(forKey: worker.number) }
     }
 
     /// Hear a descriptor.

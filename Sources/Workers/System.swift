@@ -31,24 +31,29 @@ private func high(_ number: Int32) -> Int32? {
     return moved < 0 ? nil : moved
 }
 
-/// Two connected sockets, both closed on exec.
+/// Both, or none of them.
+private func high(_ pair: [Int32]) -> (Descriptor, Int32)? {
+    let (ours, theirs) = (high(pair[0]).map { Descriptor($0) }, high(pair[1]))
+    if let ours, let theirs { return (ours, theirs) }
+    if let theirs { close(theirs) }
+    return nil
+}
+
+/// Two connected sockets, both closed on exec, ours never blocking.
 func socketPair() -> (Descriptor, Int32)? {
     var pair: [Int32] = [-1, -1]
     let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
-    guard socketpair(AF_UNIX, type, 0, &pair) == 0, let ours = high(pair[0]), let theirs = high(pair[1]) else {
-        return nil
-    }
-    return (Descriptor(ours), theirs)
+    guard socketpair(AF_UNIX, type, 0, &pair) == 0, let (ours, theirs) = high(pair) else { return nil }
+    _ = fcntl(ours.number, F_SETFL, O_NONBLOCK)
+    return (ours, theirs)
 }
 
 /// A pipe, both ends closed on exec, the reading end never blocking.
 func readablePipe() -> (Descriptor, Int32)? {
     var pair: [Int32] = [-1, -1]
-    guard datong_pipe(&pair, O_CLOEXEC) == 0, let reading = high(pair[0]), let writing = high(pair[1]) else {
-        return nil
-    }
-    _ = fcntl(reading, F_SETFL, O_NONBLOCK)
-    return (Descriptor(reading), writing)
+    guard datong_pipe(&pair, O_CLOEXEC) == 0, let (reading, writing) = high(pair) else { return nil }
+    _ = fcntl(reading.number, F_SETFL, O_NONBLOCK)
+    return (reading, writing)
 }
 
 /// Start a program with these descriptors: 0 is /dev/null, 1 and 2 the pipe, 3 the socket. Whatever else is not closed

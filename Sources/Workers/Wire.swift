@@ -47,6 +47,9 @@ struct FrameReader {
     mutating func u64() throws(WireError) -> UInt64 { try number(UInt64.self) }
     mutating func i64() throws(WireError) -> Int64 { try number(Int64.self) }
 
+    /// A wait or a lifetime, within `Limits.longestSpanMs`; below 0 where none was named.
+    mutating func milliseconds() throws(WireError) -> Int64 { min(try i64(), Limits.longestSpanMs) }
+
     mutating func span() throws(WireError) -> [UInt8] {
         let size = Int(try u32())
         guard bytes.count - at >= size else { throw WireError(what: "short span") }

@@ -97,4 +97,11 @@ public struct WorkerConfiguration: Sendable {
         self.helloMs = helloMs
         self.nowMs = nowMs ?? systemNowMs
     }
+
+    /// Milliseconds left until a deadline, between none and `Limits.longestCallMs`.
+    func remainingMs(until deadlineMs: Int64) -> Int64 {
+        let (left, overflow) = deadlineMs.subtractingReportingOverflow(nowMs())
+        if overflow { return deadlineMs < 0 ? 0 : Limits.longestCallMs }
+        return min(max(left, 0), Limits.longestCallMs)
+    }
 }

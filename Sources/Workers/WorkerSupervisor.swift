@@ -135,17 +135,16 @@ public actor WorkerSupervisor {
 
     /// Let the open calls end and stop the worker; the next call starts a new generation.
     public func stop() async {
-        let worker: Worker
         switch phase {
-        case .running(let running): worker = running
+        case .running(let worker):
+            phase = .stopped
+            await worker.stop()
         case .starting(let task):
-            guard case .success(let started) = await task.value else { return }
-            worker = started
+            // Nobody adopts what it starts any more; a call that waits for it starts the next one.
+            phase = .stopped
+            if case .success(let worker) = await task.value { await worker.stop() }
         case .stopped, .paused, .shutDown: return
         }
-        if case .running(let running) = phase, running === worker { phase = .stopped }
-        if case .starting = phase { phase = .stopped }
-        await worker.stop()
     }
 
     /// Stop for good: calls are refused from here on.

@@ -71,6 +71,35 @@ struct FailureTests {
         #expect(death?.problem.what.en.contains("the last words") == true)
     }
 
+    @Test("A plugin that never stops writing to stderr is killed after its deadline", .timeLimit(.minutes(5)))
+    func shouting() async throws {
+        let worker = try await start(configuration())
+        #expect(await worker.call(write("shout"), context: context(inMs: 200)).isDeadline)
+        #expect(await worker.ended().stderrTail == String(repeating: "!", count: Limits.stderrTailBytes))
+    }
+
+    @Test("What a plugin started ends with its worker", .timeLimit(.minutes(5)))
+    func child() async throws {
+        let worker = try await start(configuration())
+        let death = await worker.call(write("fork-and-die"), context: context()).death
+        let pid = try #require(death.flatMap { pid_t($0.stderrTail.dropFirst("child ".count)) })
+        let handle = datong_pidfd_open(pid)
+        defer { close(handle) }
+        // None when it is gone for good already.
+        if handle >= 0 {
+            var end = pollfd(fd: handle, events: Int16(POLLIN), revents: 0)
+            #expect(poll(&end, 1, 60_000) == 1)
+        }
+    }
+
+    @Test(
+        "A child that writes to the socket for ever does not keep its dead parent's calls open",
+        .timeLimit(.minutes(5)))
+    func floodingChild() async throws {
+        let worker = try await start(configuration())
+        #expect(await worker.call(write("flood-and-die"), context: context()).death?.cause == .signal(6))
+    }
+
     @Test("Two workers: one crashes, the other does not notice")
     func neighbours() async throws {
         let door = Door()
@@ -125,6 +154,37 @@ struct FailureTests {
         await worker.stop()
     }
 
+    @Test(
+        "A plugin that returns when its sink says so has ended early, and broken nothing", .timeLimit(.minutes(5)),
+        arguments: isolations)
+    func stoppedBySink(isolation: Isolation) async throws {
+        let worker = try await start(configuration(isolation, graceMs: 30_000))
+        let read = PluginRequest.read(
+            .init(document: "until-stopped", selection: .page(cursor: [], sinceMs: nil, max: 1_000_000)))
+        #expect(await worker.call(read, context: context(inMs: 100)).isDeadline)
+        let result = await worker.call(write("until-stopped", 3), context: context(inMs: 100))
+        #expect(result.isDeadline)
+        #expect(result.known.keys.sorted() == [0, 1])
+        await worker.stop()
+    }
+
+    @Test(
+        "Documents, matches and hints that a plugin left out when told to stop do not count as not being there",
+        .timeLimit(.minutes(5)), arguments: isolations)
+    func stoppedBeforeTheLast(isolation: Isolation) async throws {
+        let worker = try await start(configuration(isolation, graceMs: 30_000))
+        func named(_ ids: [String]) -> PluginRequest {
+            .read(.init(document: "until-stopped", selection: .documents(ids)))
+        }
+        #expect(await worker.call(named(["a", "b"]), context: context(inMs: 100)).isDeadline)
+        #expect(await worker.call(named(["a"]), context: context(inMs: 100)).response != nil)
+        let find = PluginRequest.find(.init(document: "until-stopped", key: "k"))
+        #expect(await worker.call(find, context: context(inMs: 100)).isDeadline)
+        let frame = PluginRequest.listenFrame(Array("until-stopped".utf8))
+        #expect(await worker.call(frame, context: context(inMs: 100)).isDeadline)
+        await worker.stop()
+    }
+
     @Test("A result that comes within the grace time counts", arguments: isolations)
     func lateSuccess(isolation: Isolation) async throws {
         let worker = try await start(configuration(isolation, graceMs: 30_000))
@@ -152,6 +212,23 @@ struct FailureTests {
             }
         }
         #expect(await worker.call(.describe, context: context()).text != nil)
+        await worker.stop()
+    }
+
+    @Test("A call cancelled while a thread takes it up is told so", .timeLimit(.minutes(5)), arguments: isolations)
+    func cancelAtOnce(isolation: Isolation) async throws {
+        let worker = try await start(
+            configuration(isolation, concurrency: Concurrency([.write: 16]), graceMs: 30_000))
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<3000 {
+                group.addTask {
+                    let call = Task { await worker.call(write("polite-loop"), context: context()) }
+                    call.cancel()
+                    _ = await call.value
+                }
+            }
+        }
+        #expect(worker.death == nil)
         await worker.stop()
     }
 
@@ -338,6 +415,47 @@ struct BreachTests {
         let request = PluginRequest.read(
             .init(document: "flood", selection: .page(cursor: [], sinceMs: nil, max: 1_000_000)))
         #expect(await worker.call(request, context: context()).breaches == ["more than 64 MiB in one result"])
+        await worker.stop()
+    }
+
+    @Test("Headers beyond the limit are refused, in a request and in an answer", arguments: isolations)
+    func fatHeaders(isolation: Isolation) async throws {
+        let worker = try await start(configuration(isolation), FakeServices { _, _ in .http(.init(status: 200)) })
+        let request = await worker.call(WorkersTests.write("fat-headers"), context: context())
+        #expect(request.pluginFailure?.errorClass == .denied)
+        let fat = PluginRequest.Webhook(method: "POST", path: "/fat", query: "", headers: [], body: [])
+        #expect(
+            await worker.call(.receive(fat), context: context()).breaches
+                == ["more than 64 MiB in one result; a webhook without an answer"])
+        await worker.stop()
+    }
+
+    @Test("An ability with a flag that must be understood is not used")
+    func abilityFlag() async throws {
+        let query = PluginRequest.query(name: "echo", parameters: Array("x".utf8))
+        for (flags, breaches) in [("0x8000", []), ("0x10000", ["flags of an ability"])] {
+            let plugin = Built.plugin("puppet.c", ["-DQUERY_FLAGS=\(flags)"])
+            let worker = try await start(configuration(plugin: plugin))
+            #expect(await worker.call(query, context: context()).breaches == breaches)
+            await worker.stop()
+        }
+    }
+
+    @Test("A wait or a lifetime beyond all calendars is a long one, and no number to overflow with")
+    func endlessTimes() async throws {
+        let services = FakeServices()
+        let worker = try await start(configuration(), services)
+        let result = await worker.call(WorkersTests.write("endless-times"), context: context())
+        guard case .outcomes(let outcomes)? = result.response, outcomes.count == 2,
+            case .accepted(_, Limits.longestSpanMs) = outcomes[0], case .refused(let failure) = outcomes[1]
+        else {
+            Issue.record("not as bounded: \(result)")
+            return
+        }
+        #expect(failure.retryAfterMs == Limits.longestSpanMs)
+        #expect(
+            services.requests.map(\.0)
+                == [.sessionPublish(lease: 1, value: Array("tok".utf8), ttlMs: Limits.longestSpanMs)])
         await worker.stop()
     }
 

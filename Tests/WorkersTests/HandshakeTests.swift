@@ -8,6 +8,8 @@ struct HandshakeTests {
     func files() async {
         #expect(await problem(configuration(plugin: "/nonexistent/x.so"))?.code == "E-WORKER-001")
         #expect(await problem(configuration(plugin: Built.path("").appending("/")))?.code == "E-WORKER-002")
+        #expect(mkfifo(Built.path("pipe.so"), 0o600) == 0)
+        #expect(await problem(configuration(plugin: Built.path("pipe.so")))?.code == "E-WORKER-002")
         #expect(
             await problem(configuration(plugin: Built.file("text.so", Array("no library".utf8))))?.code
                 == "E-WORKER-003")

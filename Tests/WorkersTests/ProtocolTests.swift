@@ -48,6 +48,21 @@ struct ProtocolTests {
         await worker.stop(withinMs: 0)
     }
 
+    @Test("An outcome of a record that was not sent is nobody's")
+    func oddIndex() async throws {
+        let worker = try await Worker.start(liar("odd-index"), services: FakeServices())
+        let result = await worker.call(write("x", 1), context: context())
+        #expect(result.breaches == ["OK without the answer that belongs to it"])
+        await worker.stop(withinMs: 0)
+    }
+
+    @Test("A worker that refuses a library and stays is killed", .timeLimit(.minutes(5)))
+    func refusesAndStays() async throws {
+        let refused = await problem(liar("refuse-and-stay"))
+        let pid = try #require(refused.flatMap { pid_t($0.what.en.suffix(10)) })
+        while kill(pid, 0) == 0 { await Task.yield() }
+    }
+
     @Test("By hand the worker says who starts it, and leaves")
     func byHand() {
         let ended = run(Built.worker, ["x", "y"])

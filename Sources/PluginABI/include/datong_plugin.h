@@ -292,7 +292,7 @@ typedef struct datong_secret_service {
     /* 1 if the connection names this secret and the vault holds it. [in-call] */
     int32_t (*exists)(const datong_call *call, datong_bytes name);
     /* The bytes themselves. Only with the capability `reveal` in the signed manifest and the
-     * operator's approval; every reveal is audited; the bytes are wiped when the call ends.
+     * operator's approval; every reveal is audited; the reply is wiped when the call ends.
      * DATONG_DENIED otherwise. Prefer insertions and crypto. [in-call] */
     int32_t (*reveal)(const datong_call *call, datong_bytes expression, datong_reply *reply);
     /* Store a new version (a rotating refresh token). Durable before it returns. [in-call] */
@@ -398,7 +398,9 @@ typedef struct datong_sql_service {
 typedef struct datong_clock_service {
     uint32_t size;
     uint32_t flags;
-    int64_t (*now_ms)(const datong_call *call); /* since 1970, UTC [in-call] */
+    /* Since 1970, UTC; 0 when the host answers this call no more: then fail as DATONG_CANCELLED, since no
+     * window up to 1970 holds anything. [in-call] */
+    int64_t (*now_ms)(const datong_call *call);
 } datong_clock_service;
 #define DATONG_SERVICE_CLOCK "datong.clock/1"
 
@@ -441,7 +443,8 @@ typedef struct datong_progress_service {
 /* ---- sinks ------------------------------------------------------------------------------------
  * Results go into a sink the host gives. Every sink function copies what it is given before it
  * returns, may be called only during its call on its thread, and returns 0 to go on or 1 when the
- * host wants no more (a limit was reached, or the call is cancelled): the plugin then returns. */
+ * host wants no more (a limit was reached, or the call is cancelled): the plugin then returns. What it
+ * left out then is not taken for absent: the call counts as cancelled, results of records are kept. */
 
 /* ability datong.describe/1 */
 typedef struct datong_text_sink {

@@ -58,6 +58,14 @@ int main(int count, char **arguments) {
         frame(3, 1, 0, 0, fine, 3);
     } else if (strcmp(lie, "silence") == 0) {
         shutdown(fd, SHUT_WR);
+    } else if (strcmp(lie, "refuse-and-stay") == 0) {
+        /* REFUSED for a failed init, its detail this process's number in ten digits. */
+        uint32_t body[10] = {1, 13, 1, 1, 1, 1, 10};
+        char words[11];
+        snprintf(words, sizeof words, "%010d", (int)getpid());
+        memcpy(body + 7, words, 10);
+        frame(38, 2, 0, 0, body, 38);
+        for (;;) pause();
     } else {
         hello(1);
         frame(13, 4, 0, next(), fine, 13);
@@ -77,6 +85,15 @@ int main(int count, char **arguments) {
             body[13] = 1;
             memset(body + 14, 0x7f, 4);
             frame(18, 6, 0, id, body, 18);
+        }
+        if (strcmp(lie, "odd-index") == 0) {
+            /* One applied record, the eighth of one. */
+            uint8_t body[46] = {0};
+            body[9] = 1;
+            body[13] = 4;
+            body[14] = 7;
+            body[18] = 1;
+            frame(46, 6, 0, id, body, 46);
         }
         if (strcmp(lie, "empty-result") == 0) frame(13, 6, 0, id, fine, 13);
         if (strcmp(lie, "two-services") == 0) {

@@ -6,10 +6,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "datong_plugin.h"
+#include "ruin.h"
 
 static const datong_host *host;
 static const datong_http_service *http;
@@ -28,9 +28,6 @@ static const datong_progress_service *progress;
 
 static datong_bytes text(const char *words) {
     return (datong_bytes){(const uint8_t *)words, strlen(words)};
-}
-static int is(datong_bytes bytes, const char *words) {
-    return bytes.size == strlen(words) && memcmp(bytes.data, words, bytes.size) == 0;
 }
 
 static int32_t fail(const datong_call *call, uint32_t error_class, const char *why) {
@@ -172,8 +169,9 @@ static int32_t read_page(void *connection, const datong_call *call, const datong
     if (request->ids) {
         for (uint64_t i = 0; i < request->id_count; i++) {
             if (is(request->ids[i], "gone")) continue;
+            while (is(request->document, "until-stopped") && !host->is_cancelled(call)) usleep(1000);
             datong_record record = {.size = sizeof record, .id = request->ids[i], .json = text("{}")};
-            sink->record(sink->context, &record);
+            if (sink->record(sink->context, &record) != 0) return DATONG_OK;
         }
         return DATONG_OK;
     }
@@ -198,6 +196,11 @@ static int32_t read_page(void *connection, const datong_call *call, const datong
         while (sink->record(sink->context, &record) == 0) {}
         free(bytes);
         sink->page(sink->context, text("c"), 0);
+        return DATONG_OK;
+    }
+    if (is(request->document, "until-stopped")) {
+        datong_record record = {.size = sizeof record, .id = text("x"), .json = text("{}")};
+        while (sink->record(sink->context, &record) == 0) usleep(1000);
         return DATONG_OK;
     }
     if (is(request->document, "bad-text")) {
@@ -242,20 +245,7 @@ static int32_t write_records(void *connection, const datong_call *call, const da
                              const datong_write_sink *sink) {
     (void)connection;
     datong_bytes what = request->document;
-    if (is(what, "segv")) *(volatile int *)8 = 1;
-    if (is(what, "abort")) abort();
-    if (is(what, "exit")) exit(7);
-    if (is(what, "loop"))
-        for (;;) __asm__ volatile("");
-    if (is(what, "say-and-die")) {
-        for (int i = 0; i < 1000; i++) fprintf(stderr, "line %d\n", i);
-        fprintf(stderr, "the last words\n");
-        abort();
-    }
-    if (is(what, "close-socket")) {
-        shutdown(3, SHUT_WR);
-        for (;;) __asm__ volatile("");
-    }
+    ruin(what);
     if (is(what, "polite-loop")) {
         progress->report(call, 0, 0);
         while (!host->is_cancelled(call)) usleep(1000);
@@ -265,6 +255,11 @@ static int32_t write_records(void *connection, const datong_call *call, const da
         progress->report(call, 0, 0);
         while (!host->is_cancelled(call)) usleep(1000);
         give(sink, 0, "late");
+        return DATONG_OK;
+    }
+    if (is(what, "until-stopped")) {
+        for (uint64_t i = 0; give(sink, i, "done") == 0; i++)
+            while (i == 0 && !host->is_cancelled(call)) usleep(1000);
         return DATONG_OK;
     }
     if (is(what, "fail")) return fail(call, DATONG_THROTTLED, "too fast");
@@ -287,6 +282,32 @@ static int32_t write_records(void *connection, const datong_call *call, const da
         char one[512];
         exchange(call, DATONG_EFFECT_READ, text("x"), one, sizeof one);
         return fail(call, DATONG_TRANSIENT, one);
+    }
+    if (is(what, "fat-headers")) {
+        static uint8_t fat[65536];
+        datong_header headers[1024];
+        for (int i = 0; i < 1024; i++) headers[i] = (datong_header){text("x"), {fat, sizeof fat}};
+        size_t size = 48u << 20;
+        uint8_t *body = calloc(1, size);
+        datong_http_request request = {.size = sizeof request, .effect = DATONG_EFFECT_READ, .method = text("POST"),
+                                       .url = text("https://erp.example.com/api"), .headers = headers,
+                                       .header_count = 1024, .body = {body, size}};
+        datong_http_reply reply = {.size = sizeof reply};
+        uint32_t result = (uint32_t)http->send(call, &request, &reply);
+        free(body);
+        return fail(call, result, "as the service says");
+    }
+    if (is(what, "endless-times")) {
+        datong_message message = {text("later"), text("en"), {0}};
+        datong_failure failure = {.size = sizeof failure, .error_class = DATONG_THROTTLED, .message_count = 1,
+                                  .messages = &message, .retry_after_ms = INT64_MAX};
+        datong_write_result results[] = {
+            {.size = sizeof *results, .outcome = DATONG_ACCEPTED, .token = text("t"), .poll_after_ms = INT64_MAX},
+            {.size = sizeof *results, .index = 1, .outcome = DATONG_REFUSED, .failure = &failure},
+        };
+        session->publish(call, 1, text("tok"), INT64_MAX);
+        for (int i = 0; i < 2; i++) sink->result(sink->context, &results[i]);
+        return DATONG_OK;
     }
     if (is(what, "partial-fail")) {
         give(sink, 1, "one");
@@ -424,9 +445,9 @@ static int32_t write_records(void *connection, const datong_call *call, const da
 static int32_t find(void *connection, const datong_call *call, const datong_find_request *request,
                     const datong_find_sink *sink) {
     (void)connection;
-    (void)call;
     if (is(request->document, "absent")) return DATONG_OK;
-    sink->found(sink->context, request->key, request->business, request->json);
+    while (is(request->document, "until-stopped") && !host->is_cancelled(call)) usleep(1000);
+    if (sink->found(sink->context, request->key, request->business, request->json) != 0) return DATONG_OK;
     sink->found(sink->context, text("N-2"), (datong_bytes){0}, request->checkpoint);
     return DATONG_OK;
 }
@@ -500,11 +521,11 @@ static int32_t listen_open(void *connection, const datong_call *call, const dato
 static int32_t listen_frame(void *connection, const datong_call *call, datong_bytes frame,
                             const datong_event_sink *sink) {
     (void)connection;
-    (void)call;
     datong_hint hint = {.size = sizeof hint, .document = text("approval"), .id = frame, .event_id = text("e1"),
                         .kind = text("finish"), .json = text("{}")};
+    while (is(frame, "until-stopped") && !host->is_cancelled(call)) usleep(1000);
     sink->send_now(sink->context, text("pong"));
-    sink->hint(sink->context, &hint);
+    if (sink->hint(sink->context, &hint) != 0) return DATONG_OK;
     sink->send_after_durable(sink->context, text("ack"));
     sink->reconnect(sink->context, text("soon"));
     return DATONG_OK;
@@ -515,6 +536,13 @@ static int32_t receive(void *connection, const datong_call *call, const datong_r
     (void)connection;
     (void)call;
     if (is(request->path, "/silent")) return DATONG_OK;
+    if (is(request->path, "/fat")) {
+        static uint8_t fat[65536];
+        datong_header headers[1024];
+        for (int i = 0; i < 1024; i++) headers[i] = (datong_header){{fat, sizeof fat}, {fat, sizeof fat}};
+        sink->answer(sink->context, 200, headers, 1024, (datong_bytes){0}, 0);
+        return DATONG_OK;
+    }
     datong_hint hint = {.size = sizeof hint, .document = text("approval"), .id = request->body};
     sink->hint(sink->context, &hint);
     sink->answer(sink->context, 200, request->headers, request->header_count, request->query, 1);
@@ -538,6 +566,10 @@ static int32_t migrate(const datong_call *call, uint32_t from, datong_bytes key,
     return DATONG_OK;
 }
 
+#ifndef QUERY_FLAGS
+#define QUERY_FLAGS 0
+#endif
+
 static const void *ability(const char *id) {
     static const datong_describe_ability d = {sizeof d, 0, describe};
     static const datong_probe_ability p = {sizeof p, 0, probe};
@@ -546,7 +578,7 @@ static const void *ability(const char *id) {
     static const datong_poll_ability o = {sizeof o, 0, write_records};
     static const datong_void_ability v = {sizeof v, 0, write_records};
     static const datong_find_ability f = {sizeof f, 0, find};
-    static const datong_query_ability q = {sizeof q, 0, query};
+    static const datong_query_ability q = {sizeof q, QUERY_FLAGS, query};
     static const datong_rotate_ability t = {sizeof t, 0, rotate};
     static const datong_listen_ability l = {sizeof l, 0, listen_open, listen_frame};
     static const datong_receive_ability e = {sizeof e, 0, receive};

@@ -50,6 +50,8 @@ enum DingTalkLimits {
     static let notificationBytes = 2048
     /// Work notifications a person and day [DOC].
     static let notificationsPerDay = 500
+    /// Receivers of all work notifications of a minute [DOC].
+    static let notificationReceiversPerMinute = 5_000
     /// Messages a minute of a custom robot [DOC].
     static let robotPerMinute = 20
     /// A robot that was too fast is shut out so long, milliseconds [DOC].

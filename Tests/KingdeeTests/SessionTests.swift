@@ -91,6 +91,17 @@ import Values
         #expect(galaxy.history == ["LoginBySign"])
     }
 
+    @Test(arguments: [-4, -5]) func aWarningWithoutASessionIsARefusal(_ type: Int64) throws {
+        let galaxy = FakeGalaxy()
+        galaxy.fault(
+            "LoginBySign",
+            .instead(.json(["LoginResultType": .number(JSONNumber(type)), "KDSVCSessionId": nil, "Message": "警告"])))
+        let connection = try Sample.connection(Sample.host(galaxy), ["auth": "login-by-sign"])
+        let failure = #expect(throws: Failure.self) { try connection.find("voucher", key: "k") }
+        #expect(failure?.kind == .authDenied)
+        #expect(failure?.messages.last?.text == "警告")
+    }
+
     @Test func aLogInThatWantsAFormIsGood() throws {
         let galaxy = FakeGalaxy()
         galaxy.fault("LoginBySign", .instead(.json(["LoginResultType": -5, "KDSVCSessionId": "s"])))

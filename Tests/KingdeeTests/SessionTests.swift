@@ -68,8 +68,19 @@ import Values
         #expect(query.header("X-Kd-Appkey") == nil)
     }
 
-    @Test func anAppIDWithoutItsSecondHalfIsRefusedByTheHost() throws {
-        let host = FakeHost(secrets: ["app_id": "268001_short", "app_secret": Sample.appSecret]) { _ in .text("") }
+    @Test func anAppIDThatHidesNoGatewaySecretIsSignedWithAnEmptyOne() throws {
+        let galaxy = FakeGalaxy()
+        let host = FakeHost(
+            secrets: ["app_id": "268001_short", "app_secret": Sample.appSecret], now: 1_767_225_600_000
+        ) { galaxy.answer($0) }
+        #expect(try Sample.connection(host).find("voucher", key: "k").isEmpty)
+        #expect(
+            host.requests.last?.header("X-Api-Signature")
+                == "ODc3M2JmNmI2OGJjZDc1Zjk3ZjM0MWZkY2U5Y2ExNDgxNzY1ZjkzOTAzYjNlYjA1NzEzODE5MzNlNzcyODk2Mg==")
+    }
+
+    @Test func anAppIDThatIsNotThereIsRefusedByTheHost() throws {
+        let host = FakeHost(secrets: ["app_secret": Sample.appSecret]) { _ in .text("") }
         let failure = #expect(throws: Failure.self) { try Sample.connection(host).find("voucher", key: "k") }
         #expect(failure?.kind == .authDenied)
         #expect(host.requests.isEmpty)

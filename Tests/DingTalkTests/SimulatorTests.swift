@@ -152,11 +152,16 @@ import Values
         #expect(await simulator.books()["messages"]?.array?.count == 1)
     }
 
-    @Test func aWorkNotificationArrives() async throws {
-        let record = FakeRecord(key: Sample.key, ["to": ["users": ["user001"]], "title": "t", "markdown": "m"])
-        let applied = try await run { try $0.write("message", [record])[0].applied }
-        #expect(applied?.number.isEmpty == false)
-        #expect(await simulator.books()["notifications"]?.array?.count == 1)
+    @Test func aWorkNotificationArrivesAndSoDoesTheSameAgainOnOneDay() async throws {
+        for key in ["k1", "k2"] {
+            let record = FakeRecord(key: key, ["to": ["users": ["user001"]], "title": "t", "markdown": "m"])
+            let applied = try await run { try $0.write("message", [record])[0].applied }
+            #expect(applied?.number.isEmpty == false)
+            host.now += 60_000
+            clock.advance(milliseconds: 60_000)
+        }
+        let notifications = await simulator.books()["notifications"]?.array ?? []
+        #expect(notifications.map { $0["delivered"] } == [["user001"], ["user001"]])
     }
 
     @Test func aTicketIsGivenForTheStream() async throws {

@@ -36,7 +36,7 @@ enum DingTalkLimits {
     static let queryUsers = 10
     /// Templates on one page [DOC].
     static let templatePage = 100
-    /// Characters of a comment [DOC].
+    /// Characters of a comment, as UTF-16 counts them [DOC; how they are counted is ours].
     static let comment = 1024
     /// An instance cannot be withdrawn this early, milliseconds [DOC].
     static let terminateAfter: Int64 = 15_000

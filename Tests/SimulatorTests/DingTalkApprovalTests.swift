@@ -221,6 +221,8 @@ struct DingTalkApprovalTests {
                 ["processInstanceId": .string(id), "text": text, "commentUserId": .string(user)])
         }
         #expect(await say(.string(String(repeating: "记", count: 1025)), id: id).code == "invalidParameter")
+        // Characters as most servers count them: a rare one is two.
+        #expect(await say(.string(String(repeating: "𠮷", count: 513)), id: id).code == "invalidParameter")
         #expect(await say("", id: id).code == "invalidParameter")
         #expect(await say(1, id: id).code == "invalidParameter")
         #expect(await say("x", id: "nobody").code == "processInstanceNotExist")

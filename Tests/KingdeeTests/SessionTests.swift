@@ -1,4 +1,3 @@
-import Glibc
 import Kingdee
 import PluginKit
 import PluginKitTesting
@@ -183,34 +182,20 @@ import Values
 
 /// Holds the first callers back until all of them are inside.
 final class Barrier: @unchecked Sendable {
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    private let monitor = Monitor()
     private let size: Int
     private var inside = 0
 
-    init(_ size: Int) {
-        self.size = size
-        mutex = .allocate(capacity: 1)
-        condition = .allocate(capacity: 1)
-        pthread_mutex_init(mutex, nil)
-        pthread_cond_init(condition, nil)
-    }
-
-    deinit {
-        pthread_cond_destroy(condition)
-        pthread_mutex_destroy(mutex)
-        condition.deallocate()
-        mutex.deallocate()
-    }
+    init(_ size: Int) { self.size = size }
 
     /// True for one of the first callers, once all of them have come; false at once for later ones.
     func enter() -> Bool {
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
-        guard inside < size else { return false }
-        inside += 1
-        pthread_cond_broadcast(condition)
-        while inside < size { pthread_cond_wait(condition, mutex) }
-        return true
+        monitor.locked {
+            guard inside < size else { return false }
+            inside += 1
+            monitor.broadcast()
+            while inside < size { monitor.wait() }
+            return true
+        }
     }
 }

@@ -2,11 +2,17 @@ import SimulatorKit
 
 /// Messages of the application's own robot: to a group, to people, as DING.
 extension World {
-    private static let messageKeys: [String: [String]] = [
-        "sampleText": ["content"], "sampleMarkdown": ["title", "text"], "sampleLink": ["title", "text", "messageUrl"],
-        "sampleActionCard": ["title", "text", "singleTitle", "singleURL"], "sampleImageMsg": ["photoURL"],
-        "sampleFile": ["mediaId", "fileName", "fileType"],
-    ]
+    private static let messageKeys: [String: [String]] = {
+        var keys = [
+            "sampleText": ["content"], "sampleMarkdown": ["title", "text"],
+            "sampleLink": ["title", "text", "messageUrl"],
+            "sampleActionCard": ["title", "text", "singleTitle", "singleURL"], "sampleImageMsg": ["photoURL"],
+            "sampleFile": ["mediaId", "fileName", "fileType"],
+        ]
+        // Cards of several buttons, whose names are the vendor's matter.
+        for count in 2...6 { keys["sampleActionCard\(count)"] = ["title", "text"] }
+        return keys
+    }()
 
     /// Checks what both kinds of message need and gives the message.
     private func checked(_ body: SimJSON) throws(Refusal) -> SimJSON {

@@ -116,7 +116,7 @@ struct Instance: Sendable {
         ]
     }
 
-    /// The body of a `bpms_instance_change` push; nil while there is nothing to say.
+    /// The body of a `bpms_instance_change` push; a result is in it at `finish` only.
     func event(_ id: String, kind: String, at time: Int64) -> SimJSON {
         var out: SimJSON = [
             "eventId": .string(id), "processInstanceId": .string(self.id), "processCode": .string(template.code),

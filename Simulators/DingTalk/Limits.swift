@@ -36,7 +36,7 @@ enum DingTalkLimits {
     static let queryUsers = 10
     /// Templates on one page [DOC].
     static let templatePage = 100
-    /// Characters of a comment [DOC].
+    /// Characters of a comment, as UTF-16 counts them [DOC; how they are counted is ours].
     static let comment = 1024
     /// An instance cannot be withdrawn this early, milliseconds [DOC].
     static let terminateAfter: Int64 = 15_000
@@ -50,6 +50,8 @@ enum DingTalkLimits {
     static let notificationBytes = 2048
     /// Work notifications a person and day [DOC].
     static let notificationsPerDay = 500
+    /// Receivers of all work notifications of a minute [DOC].
+    static let notificationReceiversPerMinute = 5_000
     /// Messages a minute of a custom robot [DOC].
     static let robotPerMinute = 20
     /// A robot that was too fast is shut out so long, milliseconds [DOC].

@@ -13,10 +13,15 @@ extension World {
         guard let content = body[type], content.object != nil else {
             throw .old(errcode: 40035, errmsg: "缺少参数 \(type)")
         }
-        for field in fields {
-            guard let value = content[field], value.string.map({ !$0.isEmpty }) ?? (value.array != nil) else {
-                throw .old(errcode: 40035, errmsg: "缺少参数 \(type).\(field)")
-            }
+        func has(_ field: String) -> Bool {
+            content[field].map { $0.string?.isEmpty == false || $0.array?.isEmpty == false } ?? false
+        }
+        if let missing = fields.first(where: { !has($0) }) {
+            throw .old(errcode: 40035, errmsg: "缺少参数 \(type).\(missing)")
+        }
+        // One button, or a list of them.
+        guard type != "actionCard" || (has("singleTitle") && has("singleURL")) || has("btns") else {
+            throw .old(errcode: 40035, errmsg: "缺少参数 actionCard.btns")
         }
     }
 
@@ -37,9 +42,9 @@ extension World {
             let shown = (call.body[type] ?? .null).text
             guard shown.contains(word) else { throw .old(errcode: 310000, errmsg: "keywords not in content") }
         }
+        guard robot.shutUntil <= call.now else { throw .old(errcode: 410100, errmsg: "发送速度太快而限流") }
         let uuid = call.body["msgUuid"]?.string
         if let uuid, robot.delivered.contains(uuid) { return ["errcode": 0, "errmsg": "ok"] }
-        guard robot.shutUntil <= call.now else { throw .old(errcode: 410100, errmsg: "发送速度太快而限流") }
         robot.sent.removeAll { $0 <= call.now - 60_000 }
         guard robot.sent.count < DingTalkLimits.robotPerMinute else {
             robot.shutUntil = call.now + DingTalkLimits.robotPenalty
@@ -79,7 +84,10 @@ extension World {
             throw .gateway(subCode: "400002", subMessage: "消息体超过2048字节")
         }
         let type = message["msgtype"]?.string ?? ""
-        guard message[type]?.object != nil else { throw .old(errcode: 40035, errmsg: "不合法的参数[msg.\(type)]") }
+        let needs = ["text": ["content"], "markdown": ["title", "text"]]
+        guard let content = message[type], content.object != nil,
+            (needs[type] ?? []).allSatisfy({ content[$0]?.string?.isEmpty == false })
+        else { throw .old(errcode: 40035, errmsg: "不合法的参数[msg.\(type)]") }
 
         var receivers: [String] = []
         if body["to_all_user"]?.bool == true {
@@ -100,11 +108,14 @@ extension World {
         }
 
         // Taken now, delivered later: what is not delivered shows only in getsendresult, or not at all.
-        let today = notifications.filter { Time.day($0.at) == Time.day(call.now) }
         let invalid = receivers.filter { Organisation.person($0) == nil }
+        let today = notifications.filter { Time.dayNumber($0.at) == Time.dayNumber(call.now) }
+        let minute = notifications.filter { $0.at > call.now - 60_000 }.reduce(0) { $0 + $1.receivers.count }
+        let isFlood = minute + receivers.count > DingTalkLimits.notificationReceiversPerMinute
         let silent = receivers.filter { receiver in
             let got = today.filter { $0.delivered.contains(receiver) }
-            return got.contains { $0.message == message } || got.count >= DingTalkLimits.notificationsPerDay
+            return isFlood || got.count >= DingTalkLimits.notificationsPerDay
+                || got.contains { $0.message == message }
         }
         let task = 256_271_667_526 + Int64(notifications.count) * 17
         notifications.append(

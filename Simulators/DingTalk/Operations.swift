@@ -200,19 +200,14 @@ extension World {
             else { throw .bad("invalidParameter", "请求体不是合法的JSON") }
             return body
         case .old:
-            if operation.name.hasPrefix("robot.") {
-                guard type.hasPrefix("application/json") else {
-                    throw .old(errcode: 43004, errmsg: "无效的HTTP HEADER Content-Type")
-                }
-                guard let body = try? SimJSON.parse(request.body), body.object != nil else {
-                    throw .old(errcode: 40035, errmsg: "缺少参数 json")
-                }
-                return body
-            }
-            if type.hasPrefix("application/x-www-form-urlencoded") {
+            // Robots take JSON only.
+            if !operation.name.hasPrefix("robot."), type.hasPrefix("application/x-www-form-urlencoded") {
                 var out = SimObject()
                 for (name, value) in request.form { out[name] = (try? SimJSON.parse(value)) ?? .string(value) }
                 return .object(out)
+            }
+            guard type.hasPrefix("application/json") else {
+                throw .old(errcode: 43004, errmsg: "无效的HTTP HEADER Content-Type")
             }
             guard let body = try? SimJSON.parse(request.body), body.object != nil else {
                 throw .old(errcode: 40035, errmsg: "不合法的参数")

@@ -196,25 +196,27 @@ final class StreamHub: Sendable {
     // MARK: Acknowledgements
 
     private func receive(_ text: String, on connection: String) {
+        // An acknowledgement carries its data as JSON inside text: an object is none.
         guard let frame = try? SimJSON.parse(text), let code = frame["code"]?.int,
-            let message = frame["headers"]?["messageId"]?.string
+            let message = frame["headers"]?["messageId"]?.string,
+            frame["headers"]?["contentType"] == "application/json",
+            let data = frame["data"]?.string.flatMap({ try? SimJSON.parse($0) })
         else {
             state.withLock { $0.badFrames += 1 }
             return
         }
-        let data = frame["data"]?.string.flatMap { try? SimJSON.parse($0) }
         let again = state.withLock { state -> (push: String, pause: Int)? in
             state.connections[connection]?.acknowledged += 1
             if let opaque = state.pings.removeValue(forKey: message) {
-                if code == 200, data?["opaque"]?.string == opaque { state.pingsAnswered += 1 }
+                if code == 200, data["opaque"]?.string == opaque { state.pingsAnswered += 1 }
                 return nil
             }
             guard let id = state.messages[message], var push = state.pushes[id] else { return nil }
             defer { state.pushes[id] = push }
-            push.acknowledgements.append(["code": SimJSON(code), "data": data ?? .null])
+            push.acknowledgements.append(["code": SimJSON(code), "data": data])
             if case .done = push.progress { return nil }
             // Clients differ in what they put into data, so the code decides, but for an explicit LATER.
-            if code == 200, data?["status"]?.string != "LATER" {
+            if code == 200, data["status"]?.string != "LATER" {
                 push.progress = .done
                 return nil
             }

@@ -9,6 +9,9 @@ enum Time {
         return "\(part.date)T\(part.time.prefix(5))Z"
     }
 
+    /// Days since 1970 in Beijing.
+    static func dayNumber(_ milliseconds: Int64) -> Int64 { (milliseconds + beijing) / day }
+
     /// `2026-01-05`, the day in Beijing.
     static func day(_ milliseconds: Int64) -> String { parts(milliseconds + beijing).date }
 

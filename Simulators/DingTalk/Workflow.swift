@@ -105,7 +105,7 @@ extension World {
 
     mutating func comment(_ call: Call) throws(Refusal) -> SimJSON {
         var instance = try instance(call.body["processInstanceId"]?.string)
-        guard let text = call.body["text"]?.string, !text.isEmpty, text.count <= DingTalkLimits.comment else {
+        guard let text = call.body["text"]?.string, !text.isEmpty, text.utf16.count <= DingTalkLimits.comment else {
             throw .bad("invalidParameter", "评论内容不能为空，最多1024个字符")
         }
         guard let user = call.body["commentUserId"]?.string, Organisation.person(user) != nil else {

@@ -10,7 +10,7 @@ struct Galaxy: Sendable {
     var loginResults: [String: Int] = [:]
     private(set) var load = Load()
     /// Results of calls begun with BeginQueryImpl, by task id; the order tells the oldest.
-    private var tasks: [String: Reply] = [:]
+    private var tasks: [String: (reply: Reply, isAskedFor: Bool)] = [:]
     private var taskOrder: [String] = []
     private var random: SeededGenerator
 
@@ -37,15 +37,19 @@ struct Galaxy: Sendable {
             if !options.licensed { throw Refusal.licence }
             let arguments = try Arguments(body: request.body, contentType: request.header("content-type"))
             if name == "queryasyncresult" { return (try asyncResult(arguments), caller) }
+            let isBegun = arguments.text("beginmethod", at: .max)?.lowercased() == "beginqueryimpl"
+            if isBegun, arguments.text("querymethod", at: .max)?.lowercased() != "queryasyncresult" {
+                throw Refusal(8, "参数 querymethod 不正确")
+            }
             let reply: Reply
             do {
                 reply = try perform(name, arguments, user: caller.session.user, at: now)
             } catch {
                 reply = refused(error, by: name)
             }
-            if arguments.text("beginmethod", at: .max)?.lowercased() == "beginqueryimpl" {
+            if isBegun {
                 let task = random.hex(32)
-                tasks[task] = reply
+                tasks[task] = (reply, false)
                 taskOrder.append(task)
                 if taskOrder.count > Limits.keptSessions { tasks[taskOrder.removeFirst()] = nil }
                 return (.json(["TaskId": .string(task), "Status": 0, "Result": nil]), caller)
@@ -69,7 +73,14 @@ struct Galaxy: Sendable {
         let info = arguments.value("queryInfo", at: 0)
         let query: SimJSON? = if case .string(let text) = info { try? SimJSON.parse(text) } else { info }
         guard let task = query?["TaskId"]?.string else { throw Refusal(8, "参数 queryInfo 不正确") }
-        guard case .json(let result)? = tasks[task] else { throw Refusal(10, "任务 \(task) 不存在") }
+        guard let found = tasks[task], case .json(let result) = found.reply else {
+            throw Refusal(10, "任务 \(task) 不存在")
+        }
+        // The first question finds it still at work: a client must go on asking until Status 2.
+        guard found.isAskedFor else {
+            tasks[task]?.isAskedFor = true
+            return .json(["TaskId": .string(task), "Status": 1, "Result": nil])
+        }
         if query?["Cancelled"]?.truth == true { tasks[task] = nil }
         return .json(["TaskId": .string(task), "Status": 2, "Result": result])
     }

@@ -210,13 +210,16 @@ struct VoucherReader {
         let explanation = item["FEXPLANATION"]?.plainText ?? ""
         let account = baseCode(
             item["FACCOUNTID"], "FACCOUNTID", "科目编码", form: "BD_Account", required: save.validates)
-        // Only a book in yuan lets currency and rate be left out.
+        // Only a book in yuan lets currency and rate be left out, and only of a line in yuan.
+        let isForeignBook = bookCurrency != SampleCompany.baseCurrency
         let currency = baseCode(
             item["FCURRENCYID"], "FCURRENCYID", "币别", form: "BD_Currency",
-            required: save.validates && bookCurrency != SampleCompany.baseCurrency)
+            required: save.validates && isForeignBook)
+        let needsRate = save.validates && (isForeignBook || ![bookCurrency, ""].contains(currency))
         let rateType = baseCode(
-            item["FEXCHANGERATETYPE"], "FEXCHANGERATETYPE", "汇率类型", form: "BD_RateType", required: false)
+            item["FEXCHANGERATETYPE"], "FEXCHANGERATETYPE", "汇率类型", form: "BD_RateType", required: needsRate)
         let rate = amount(item["FEXCHANGERATE"], "FEXCHANGERATE", "汇率", row: row, places: 10)
+        if needsRate, Self.isAbsent(item["FEXCHANGERATE"]) { refuse("FEXCHANGERATE", "第\(row)行分录“汇率”是必填项") }
         let debit = amount(item["FDEBIT"], "FDEBIT", "借方金额", row: row, places: Limits.moneyPlaces)
         let credit = amount(item["FCREDIT"], "FCREDIT", "贷方金额", row: row, places: Limits.moneyPlaces)
         let given = amount(item["FAMOUNTFOR"], "FAMOUNTFOR", "原币金额", row: row, places: Limits.moneyPlaces)
@@ -243,10 +246,12 @@ struct VoucherReader {
             amountInCurrency: given ?? side, debit: debit ?? .zero, credit: credit ?? .zero)
     }
 
+    private static func isAbsent(_ value: SimJSON?) -> Bool { value.map { $0.isNull || $0.plainText == "" } ?? true }
+
     private mutating func amount(
         _ value: SimJSON?, _ field: String, _ title: String, row: Int, places: Int
     ) -> Amount? {
-        guard let value, !value.isNull, value.plainText != "" else { return nil }
+        guard let value, !Self.isAbsent(value) else { return nil }
         guard let amount = value.plainText.flatMap({ Amount($0.trimmingBlanks) }) else {
             refuse(field, "第\(row)行分录“\(title)”的值不是有效的数字")
             return nil

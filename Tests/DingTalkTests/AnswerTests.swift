@@ -65,6 +65,8 @@ import Values
                 "Forbidden.AccessDenied.IpNotInWhiteList", "IpNotInWhiteList", "Forbidden.Whatever",
             ], .authDenied, status: 403)
         + rows(["crm.not.installed"], .unsupported)
+        // Whatever a failing server says of a write, nobody knows what became of it.
+        + rows(["invalidParameter", "formConverterError"], .invalidRecord, .unknownOutcome, status: 500)
         + rows(["same.data.exists"], .conflict)
         + rows(
             [
@@ -215,6 +217,32 @@ import Values
         #expect(failure?.vendorCode == "invalidParameter")
         #expect(failure?.messages.map(\.language) == [.zh, .en, .vendor])
         #expect(failure?.messages.last?.text == "参数不合法 [9A2B-7F]")
+    }
+
+    @Test(arguments: [
+        ("invalidClientIdOrSecret", "app_secret"), ("Forbidden.AccessDenied.IpNotInWhiteList", "出口 IP"),
+        ("Forbidden.AccessDenied.ApiCountLimitForOrg", "额度"),
+    ])
+    func aRefusalOfTheNewAPISaysWhatToDo(_ code: String, _ advice: String) throws {
+        let vendor = FakeDingTalk()
+        vendor.always("detail", FakeDingTalk.bad(.string(code), status: 403))
+        let failure = #expect(throws: Failure.self) {
+            try Sample.connection(Sample.host(vendor)).read("approval", ids: ["x"])
+        }
+        #expect(failure?.messages.first { $0.language == .zh }?.text.contains(advice) == true)
+        #expect(failure?.messages.first { $0.language == .en }?.text.contains(": ") == true)
+    }
+
+    @Test(arguments: [
+        (310_000, "robot_secret"), (400_101, "robot_token"), (400_102, "启用"), (40_089, "app_secret"),
+        (60_020, "出口 IP"),
+    ])
+    func aRefusalOfTheOldAPISaysWhatToDo(_ code: Int64, _ advice: String) throws {
+        let vendor = FakeDingTalk()
+        vendor.always("robot", FakeDingTalk.old(.number(JSONNumber(code))))
+        let record = FakeRecord(key: Sample.key, ["to": ["group": true], "title": "t", "markdown": "m"])
+        let failure = try Sample.connection(Sample.host(vendor)).write("message", [record])[0]?.failure
+        #expect(failure?.messages.first { $0.language == .zh }?.text.contains(advice) == true)
     }
 
     @Test func aHiddenCodeIsNamedWithItsGateway() throws {

@@ -219,7 +219,11 @@ import Values
         #expect(
             host.requests.last?.json == [
                 "agent_id": 3_001_002_003, "userid_list": "user001,user002",
-                "msg": ["msgtype": "markdown", "markdown": ["title": "营收日报", "text": "### 日报"]],
+                // The vendor drops the same text to the same person on one day without a word: the time makes it another.
+                "msg": [
+                    "msgtype": "markdown",
+                    "markdown": ["title": "营收日报", "text": "### 日报\n\n> 2026-01-01 08:00:00"],
+                ],
             ])
         #expect(host.requests.last?.effect == .write)
     }

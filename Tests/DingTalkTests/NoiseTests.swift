@@ -7,52 +7,6 @@ import Values
 /// Answers with broken bytes, cut ends and odd types: nothing a vendor sends may stop the worker, and nothing but a
 /// clear success may count as one.
 @Suite struct NoiseTests {
-    /// A small generator, so that a failing round can be run again.
-    private struct Dice: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return state ^ (state >> 33)
-        }
-    }
-
-    private static let odd: [JSON] = [
-        nil, true, false, "", " ", "0", "1", 0, -1, 9_223_372_036_854_775_807, [], [[]], [nil], [:],
-        .number(JSONNumber("1e999") ?? JSONNumber(0)),
-        .number(JSONNumber("-0.0000000000000000000000000001") ?? JSONNumber(0)),
-        .string(String(repeating: "9", count: 60)), ["result": nil], "[{\"rowValue\":5}]", "null", "[[]]",
-    ]
-
-    /// The value with one node, somewhere, replaced by something odd.
-    private static func bent(_ json: JSON, _ dice: inout Dice) -> JSON {
-        if Int.random(in: 0..<4, using: &dice) == 0 { return odd.randomElement(using: &dice) ?? .null }
-        switch json {
-        case .array(var items):
-            guard let index = items.indices.randomElement(using: &dice) else { return json }
-            items[index] = bent(items[index], &dice)
-            return .array(items)
-        case .object(var object):
-            guard let key = object.keys.randomElement(using: &dice), let value = object[key] else { return json }
-            object[key] = bent(value, &dice)
-            return .object(object)
-        case .null, .bool, .number, .string: return odd.randomElement(using: &dice) ?? .null
-        }
-    }
-
-    private static func noisy(_ answer: FakeAnswer, _ dice: inout Dice) -> FakeAnswer {
-        guard case .reply(let status, let headers, var body) = answer else { return answer }
-        switch Int.random(in: 0..<4, using: &dice) {
-        case 0:
-            for _ in 0..<3 {
-                guard let index = body.indices.randomElement(using: &dice) else { break }
-                body[index] = UInt8.random(in: 0...255, using: &dice)
-            }
-        case 1: body = Array(body.prefix(Int.random(in: 0...body.count, using: &dice)))
-        default: if let json = try? JSON.parse(body) { body = bent(json, &dice).serialized() }
-        }
-        return .reply(status: status, headers: headers, body: body)
-    }
-
     private static let components: [JSON] = [
         ["id": "TextField-1", "name": "事由", "value": "拜访", "componentType": "TextField", "bizAlias": "reason"],
         ["id": "MoneyField-1", "name": "金额", "value": "1,280.50", "componentType": "MoneyField"],
@@ -82,20 +36,16 @@ import Values
     ]
 
     @Test(arguments: 1...8) func noAnswerStopsTheConnector(_ seed: UInt64) throws {
-        final class Noise: @unchecked Sendable {
-            // One thread only: the connector's.
-            var dice: Dice
-            init(_ seed: UInt64) { dice = Dice(state: seed) }
-        }
         for round in 0..<60 {
-            let noise = Noise(seed &* 1000 &+ UInt64(round))
+            let noise = Noise(seed: seed &* 1000 &+ UInt64(round))
             let vendor = FakeDingTalk()
             vendor.put("pi-1", Sample.approval([:], Self.components))
-            let operation = ["token", "detail", "user", "list", "stream", "comment", "robot", "notify", "departments"]
-                .randomElement(using: &noise.dice)
+            let operation = noise.pick([
+                "token", "detail", "user", "list", "stream", "comment", "robot", "notify", "departments",
+            ])
             let host = FakeHost(secrets: Sample.everySecret) { request in
                 let answer = vendor.answer(request)
-                return FakeDingTalk.operation(of: request) == operation ? Self.noisy(answer, &noise.dice) : answer
+                return FakeDingTalk.operation(of: request) == operation ? noise.noisy(answer) : answer
             }
             let connection = try Sample.connection(host, ["comment_user": "clerk"])
             _ = try? connection.probe()
@@ -114,7 +64,7 @@ import Values
                 // Written or refused, but always answered.
                 #expect(try connection.write("message", [record])[0] != nil, "seed \(seed), round \(round)")
             }
-            if let heard = try? connection.frame(Self.bent(Self.event, &noise.dice).serialized()) {
+            if let heard = try? connection.frame(noise.bent(Self.event).serialized()) {
                 // What is acknowledged at once is no hint, and a hint is acknowledged once it is durable.
                 #expect(heard.hints.isEmpty || heard.sentNow.isEmpty, "seed \(seed), round \(round)")
             }

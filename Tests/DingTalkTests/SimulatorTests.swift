@@ -1,6 +1,5 @@
 import DingTalk
 import DingTalkSimulator
-import Glibc
 import PluginKit
 import PluginKitTesting
 import SimulatorKit
@@ -153,65 +152,20 @@ import Values
         #expect(await simulator.books()["messages"]?.array?.count == 1)
     }
 
-    @Test func aWorkNotificationArrives() async throws {
-        let record = FakeRecord(key: Sample.key, ["to": ["users": ["user001"]], "title": "t", "markdown": "m"])
-        let applied = try await run { try $0.write("message", [record])[0].applied }
-        #expect(applied?.number.isEmpty == false)
-        #expect(await simulator.books()["notifications"]?.array?.count == 1)
+    @Test func aWorkNotificationArrivesAndSoDoesTheSameAgainOnOneDay() async throws {
+        for key in ["k1", "k2"] {
+            let record = FakeRecord(key: key, ["to": ["users": ["user001"]], "title": "t", "markdown": "m"])
+            let applied = try await run { try $0.write("message", [record])[0].applied }
+            #expect(applied?.number.isEmpty == false)
+            host.now += 60_000
+            clock.advance(milliseconds: 60_000)
+        }
+        let notifications = await simulator.books()["notifications"]?.array ?? []
+        #expect(notifications.map { $0["delivered"] } == [["user001"], ["user001"]])
     }
 
     @Test func aTicketIsGivenForTheStream() async throws {
         let endpoint = try await run { try $0.endpoint() }
         #expect(endpoint.url.contains("?ticket="))
-    }
-}
-
-/// Bridges the connector's blocking calls and the simulator's asynchronous ones.
-private enum Handover {
-    private final class Slot<Value: Sendable>: @unchecked Sendable {
-        // Written before the semaphore is posted, read after it was waited for.
-        var value: Value?
-        let done: UnsafeMutablePointer<sem_t>
-
-        init() {
-            done = .allocate(capacity: 1)
-            sem_init(done, 0, 0)
-        }
-
-        deinit {
-            sem_destroy(done)
-            done.deallocate()
-        }
-    }
-
-    private final class Job: Sendable {
-        let work: @Sendable () -> Void
-        init(_ work: @escaping @Sendable () -> Void) { self.work = work }
-    }
-
-    static func wait<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) -> Value {
-        let slot = Slot<Value>()
-        Task.detached {
-            slot.value = await body()
-            sem_post(slot.done)
-        }
-        sem_wait(slot.done)
-        guard let value = slot.value else { fatalError("the task ended without its value") }
-        return value
-    }
-
-    static func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in
-            let job = Unmanaged.passRetained(Job { continuation.resume(with: Result { try body() }) }).toOpaque()
-            var thread = pthread_t()
-            pthread_create(
-                &thread, nil,
-                { pointer in
-                    guard let pointer else { return nil }
-                    Unmanaged<Job>.fromOpaque(pointer).takeRetainedValue().work()
-                    return nil
-                }, job)
-            pthread_detach(thread)
-        }
     }
 }

@@ -144,6 +144,23 @@ import Values
         #expect(bodies.compactMap { $0["endTime"]?.int } == [Self.now, Self.now, since + 5 * Self.day + 1, Self.now])
     }
 
+    @Test func aWindowThatIsFullWithoutSayingSoIsCutAsWell() throws {
+        let vendor = FakeDingTalk()
+        vendor.script(
+            "list", list((0..<9_990).map { "pi-\($0)" }, next: "9980"), list((9_990..<10_000).map { "pi-\($0)" }))
+        let since = Self.now - 10 * Self.day
+        let bodies = try sweep(["template": ["PROC-A"]], since: since, vendor)
+        #expect(bodies.compactMap { $0["nextToken"]?.int } == [0, 9980, 0, 0])
+        #expect(bodies.compactMap { $0["endTime"]?.int } == [Self.now, Self.now, since + 5 * Self.day + 1, Self.now])
+    }
+
+    @Test func aTokenThatIsNoCountDoesNotCutAnything() throws {
+        let vendor = FakeDingTalk()
+        vendor.script("list", list(["pi-1"], next: "1767225600000"), list(["pi-2"]))
+        let bodies = try sweep(["template": ["PROC-A"]], since: Self.now - 10 * Self.day, vendor)
+        #expect(bodies.compactMap { $0["nextToken"]?.int } == [0, 1_767_225_600_000])
+    }
+
     @Test func aCursorThatCannotBeGoneOnFromBeginsAnew() throws {
         let vendor = FakeDingTalk()
         vendor.script("list", list(["pi-1"], next: "20"))
@@ -153,11 +170,15 @@ import Values
         let first = try connection.read("approval", filter: filter, since: 0)
         _ = try connection.read("approval", filter: filter, cursor: Array("another version".utf8), since: 0)
         let far = #"{"t":"0","f":"9223372036854775806","u":"9223372036854775807","w":"1","n":"20"}"#
+        let counted =
+            #"{"t":"0","f":"\#(host.now - Self.day)","u":"\#(host.now)","w":"9","n":"20","g":"9223372036854775807"}"#
         _ = try connection.read("approval", filter: filter, cursor: Array(far.utf8), since: 0)
+        // A count that cannot be is no reason to fall over.
+        _ = try connection.read("approval", filter: filter, cursor: Array(counted.utf8), since: 0)
         // Paused for days: the vendor would refuse the window.
         host.now += 3 * Self.day
         _ = try connection.read("approval", filter: filter, cursor: try #require(first.next), since: 0)
-        #expect(asked(host).compactMap { $0["nextToken"]?.int } == [0, 0, 0, 0])
+        #expect(asked(host).compactMap { $0["nextToken"]?.int } == [0, 0, 0, 20, 0])
         #expect(asked(host).last?["startTime"]?.int == host.now - 364 * Self.day)
     }
 

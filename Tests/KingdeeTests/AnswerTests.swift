@@ -44,6 +44,10 @@ import Values
         Row("operation id", FakeGalaxy.bad(3, "x"), .invalidRecord),
         Row("exception", FakeGalaxy.bad(4, "未将对象引用设置到对象的实例"), .transient, .unknownOutcome),
         Row("no such object", FakeGalaxy.bad(4, "业务对象 X 不存在"), .invalidRecord),
+        Row(
+            "an exception that speaks of something missing", FakeGalaxy.bad(4, "索引不存在"), .invalidRecord, .unknownOutcome
+        ),
+        Row("an exception that speaks of a column", FakeGalaxy.bad(4, "列名 'FX' 无效"), .invalidRecord, .unknownOutcome),
         Row("form id", FakeGalaxy.bad(5, "x"), .invalidRecord),
         Row("database", FakeGalaxy.bad(6, "x"), .transient, .unknownOutcome),
         Row("licence", FakeGalaxy.bad(7, "x"), .authDenied),

@@ -77,6 +77,22 @@ import Values
         #expect(report["checks"]?[3]?["en"]?.string?.contains("FDEBIT") == true)
     }
 
+    @Test func theFieldsAreFoundWhereverTheAnswerHasThem() throws {
+        let galaxy = FakeGalaxy()
+        let fields: [JSON] = FakeGalaxy.standardFields.map { ["Key": .string($0)] }
+        galaxy.fault(
+            "QueryBusinessInfo",
+            .instead(
+                .json([
+                    "Result": [
+                        "ResponseStatus": ["IsSuccess": true, "MsgCode": 0],
+                        "Result": ["Entrys": [["Key": "FEntity", "Fields": .array(fields)]]],
+                    ]
+                ])))
+        let report = try Sample.connection(Sample.host(galaxy)).probe()
+        #expect(report["checks"]?.array?.allSatisfy { $0["ok"]?.bool == true } == true)
+    }
+
     @Test func theFingerprintChangesWithTheForm() throws {
         let galaxy = FakeGalaxy()
         let connection = try Sample.connection(Sample.host(galaxy))

@@ -23,7 +23,7 @@ final class FakeGalaxy: @unchecked Sendable {
     }
 
     // Single-threaded tests only touch these; the concurrent one uses `answer` alone, which locks.
-    private let mutex = Mutex()
+    private let mutex = Monitor()
     private var vouchers: [Voucher] = []
     private var faults: [String: [Fault]] = [:]
     private var operations: [String] = []

@@ -1,4 +1,3 @@
-import Glibc
 import Kingdee
 import PluginKit
 import PluginKitTesting
@@ -68,8 +67,19 @@ import Values
         #expect(query.header("X-Kd-Appkey") == nil)
     }
 
-    @Test func anAppIDWithoutItsSecondHalfIsRefusedByTheHost() throws {
-        let host = FakeHost(secrets: ["app_id": "268001_short", "app_secret": Sample.appSecret]) { _ in .text("") }
+    @Test func anAppIDThatHidesNoGatewaySecretIsSignedWithAnEmptyOne() throws {
+        let galaxy = FakeGalaxy()
+        let host = FakeHost(
+            secrets: ["app_id": "268001_short", "app_secret": Sample.appSecret], now: 1_767_225_600_000
+        ) { galaxy.answer($0) }
+        #expect(try Sample.connection(host).find("voucher", key: "k").isEmpty)
+        #expect(
+            host.requests.last?.header("X-Api-Signature")
+                == "ODc3M2JmNmI2OGJjZDc1Zjk3ZjM0MWZkY2U5Y2ExNDgxNzY1ZjkzOTAzYjNlYjA1NzEzODE5MzNlNzcyODk2Mg==")
+    }
+
+    @Test func anAppIDThatIsNotThereIsRefusedByTheHost() throws {
+        let host = FakeHost(secrets: ["app_secret": Sample.appSecret]) { _ in .text("") }
         let failure = #expect(throws: Failure.self) { try Sample.connection(host).find("voucher", key: "k") }
         #expect(failure?.kind == .authDenied)
         #expect(host.requests.isEmpty)
@@ -89,6 +99,17 @@ import Values
         #expect(failure?.messages.last?.text == message)
         #expect(throws: Failure.self) { try connection.find("voucher", key: "k") }
         #expect(galaxy.history == ["LoginBySign"])
+    }
+
+    @Test(arguments: [-4, -5]) func aWarningWithoutASessionIsARefusal(_ type: Int64) throws {
+        let galaxy = FakeGalaxy()
+        galaxy.fault(
+            "LoginBySign",
+            .instead(.json(["LoginResultType": .number(JSONNumber(type)), "KDSVCSessionId": nil, "Message": "警告"])))
+        let connection = try Sample.connection(Sample.host(galaxy), ["auth": "login-by-sign"])
+        let failure = #expect(throws: Failure.self) { try connection.find("voucher", key: "k") }
+        #expect(failure?.kind == .authDenied)
+        #expect(failure?.messages.last?.text == "警告")
     }
 
     @Test func aLogInThatWantsAFormIsGood() throws {
@@ -161,34 +182,20 @@ import Values
 
 /// Holds the first callers back until all of them are inside.
 final class Barrier: @unchecked Sendable {
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    private let monitor = Monitor()
     private let size: Int
     private var inside = 0
 
-    init(_ size: Int) {
-        self.size = size
-        mutex = .allocate(capacity: 1)
-        condition = .allocate(capacity: 1)
-        pthread_mutex_init(mutex, nil)
-        pthread_cond_init(condition, nil)
-    }
-
-    deinit {
-        pthread_cond_destroy(condition)
-        pthread_mutex_destroy(mutex)
-        condition.deallocate()
-        mutex.deallocate()
-    }
+    init(_ size: Int) { self.size = size }
 
     /// True for one of the first callers, once all of them have come; false at once for later ones.
     func enter() -> Bool {
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
-        guard inside < size else { return false }
-        inside += 1
-        pthread_cond_broadcast(condition)
-        while inside < size { pthread_cond_wait(condition, mutex) }
-        return true
+        monitor.locked {
+            guard inside < size else { return false }
+            inside += 1
+            monitor.broadcast()
+            while inside < size { monitor.wait() }
+            return true
+        }
     }
 }

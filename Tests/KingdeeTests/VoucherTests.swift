@@ -69,6 +69,15 @@ extension WriteOutcome? {
         #expect(host.requests.isEmpty)
     }
 
+    @Test func aForeignLineWithoutItsRateIsNotTakenForOneInYuan() throws {
+        let foreign = try Sample.connection(host, ["currencies": ["USD": "PRE007"]])
+        let document = changed(["lines", "1", "currency"], "USD")
+        let failure = try foreign.write("voucher", [FakeRecord(key: Sample.key, document)])[0].failure
+        #expect(failure?.kind == .invalidRecord)
+        #expect(failure?.field == "/lines/1/rate")
+        #expect(host.requests.isEmpty)
+    }
+
     @Test func anotherDocumentTypeIsRefused() throws {
         let failure = #expect(throws: Failure.self) {
             try connection.write("customer", [FakeRecord(key: "k", [:])])
@@ -346,5 +355,34 @@ extension WriteOutcome? {
         let found = try connection.find("voucher", business: ["date": "2026-01-15", "amount": "1200.5"])
         #expect(found.map(\.number) == ["记-1"])
         #expect(try connection.find("voucher", business: ["date": "2026-01-15", "amount": "1200.51"]).isEmpty)
+    }
+
+    /// Vouchers of two lines each on one day, a page at a time as the ERP gives them.
+    private func busyDay(_ vouchers: Int) throws -> FakeConnection {
+        let rows = (0..<vouchers * 2).map { line -> JSON in
+            let id = Int64(line / 2 + 1)
+            return [
+                .number(JSONNumber(id)), .string("PZ\(id)"), "记", .string("\(id)"), "001", "2026-01-15T00:00:00", "A",
+                .number(JSONNumber(line % 2 == 0 ? id : 0)),
+            ]
+        }
+        let host = FakeHost(secrets: ["app_id": Sample.appID, "app_secret": Sample.appSecret]) { request in
+            let data = request.json?["data"]
+            let start = Int(data?["StartRow"]?.int ?? 0)
+            return .json(.array(Array(rows.dropFirst(start).prefix(Int(data?["Limit"]?.int ?? 0)))))
+        }
+        return try Sample.connection(host)
+    }
+
+    @Test func aDayOfMoreLinesThanOneQueryGivesIsReadToItsEnd() throws {
+        let found = try busyDay(1_500).find("voucher", business: ["date": "2026-01-15", "amount": "1400"])
+        #expect(found.map(\.number) == ["记-1400"])
+    }
+
+    @Test func aDayBeyondAllBoundsIsNotGuessedAt() throws {
+        let failure = #expect(throws: Failure.self) {
+            try busyDay(11_000).find("voucher", business: ["date": "2026-01-15", "amount": "1"])
+        }
+        #expect(failure?.kind == .unsupported)
     }
 }

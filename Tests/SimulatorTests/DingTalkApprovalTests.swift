@@ -1,6 +1,7 @@
-import DingTalkSimulator
 import SimulatorKit
 import Testing
+
+@testable import DingTalkSimulator
 
 @Suite("DingTalk: approvals")
 struct DingTalkApprovalTests {
@@ -220,6 +221,8 @@ struct DingTalkApprovalTests {
                 ["processInstanceId": .string(id), "text": text, "commentUserId": .string(user)])
         }
         #expect(await say(.string(String(repeating: "记", count: 1025)), id: id).code == "invalidParameter")
+        // Characters as most servers count them: a rare one is two.
+        #expect(await say(.string(String(repeating: "𠮷", count: 513)), id: id).code == "invalidParameter")
         #expect(await say("", id: id).code == "invalidParameter")
         #expect(await say(1, id: id).code == "invalidParameter")
         #expect(await say("x", id: "nobody").code == "processInstanceNotExist")
@@ -302,7 +305,7 @@ struct DingTalkApprovalTests {
         #expect(await ding.ask("GET", "/_file/nothing").status == 404)
     }
 
-    @Test("only a running approval older than 15 s can be withdrawn")
+    @Test("only a running approval can be withdrawn")
     func terminate() async throws {
         let ding = try DingTalk()
         let path = "/v1.0/workflow/processInstances/terminate"
@@ -311,6 +314,51 @@ struct DingTalkApprovalTests {
         #expect(await ding.new("POST", path, ["processInstanceId": .string(done)]).code == "processInstanceStatusError")
         #expect(await ding.new("POST", path, ["processInstanceId": .string(running)]).status == 200)
         #expect(await ding.detail(running)["status"] == "TERMINATED")
+    }
+
+    /// An approval filed at the given time, without a form.
+    private func bare(_ id: String, filed: Int64, _ outcome: Instance.Outcome) throws -> Instance {
+        Instance(
+            id: id, number: id, template: Template.all[0], applicant: try #require(Organisation.claimants.first),
+            created: filed, outcome: outcome, finished: outcome == .running ? nil : filed, cents: 1,
+            missingCode: false, values: [])
+    }
+
+    @Test("an approval cannot be withdrawn in its first 15 seconds")
+    func tooEarly() throws {
+        let now: Int64 = 1_767_225_600_000
+        var world = World(config: World.Config(), seed: 1)
+        world.add(try bare("pi-1", filed: now, .running))
+        func call(_ time: Int64) -> Call {
+            Call(
+                request: SimRequest(method: "POST", target: "/"), body: ["processInstanceId": "pi-1"], now: time,
+                parameters: [:])
+        }
+        #expect(throws: Refusal.self) { try world.terminate(call(now + 14_999)) }
+        #expect(world.instances["pi-1"]?.outcome == .running)
+        _ = try world.terminate(call(now + 15_000))
+        #expect(world.instances["pi-1"]?.outcome == .withdrawn)
+    }
+
+    @Test("a query gives 10000 ids in all its pages and no mark beyond")
+    func depth() throws {
+        let now: Int64 = 1_767_225_600_000
+        var world = World(config: World.Config(), seed: 1)
+        for number in 0...10_000 {
+            world.add(try bare("pi-\(number)", filed: now - Int64(number) * 1_000, .agreed))
+        }
+        func page(_ mark: Int) throws -> SimJSON? {
+            let body: SimJSON = [
+                "processCode": "PROC-EXPENSE", "startTime": SimJSON(now - 30 * 86_400_000), "endTime": SimJSON(now),
+                "nextToken": SimJSON(mark), "maxResults": 20,
+            ]
+            return try world.instanceIDs(
+                Call(request: SimRequest(method: "POST", target: "/"), body: body, now: now, parameters: [:]))["result"]
+        }
+        #expect(try page(9_960)?["nextToken"] == "9980")
+        let last = try page(9_980)
+        #expect(last?["list"]?.array?.count == 20)
+        #expect(last?["nextToken"] == nil)
     }
 
     @Test("the same seed gives the same approvals, and the plan's parts must fit into it")

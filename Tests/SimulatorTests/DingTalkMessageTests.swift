@@ -44,6 +44,16 @@ struct DingTalkContactTests {
         #expect(numbers.values.contains(2))
     }
 
+    @Test("a body of the old generation is JSON or a form, and says so")
+    func contentType() async throws {
+        let ding = try DingTalk()
+        let target = "/topapi/v2/user/get?access_token=\(await ding.token())"
+        for headers in [[], [("Content-Type", "text/plain")]] as [[(name: String, value: String)]] {
+            #expect(await ding.ask("POST", target, ["userid": "user001"], headers: headers).errcode == 43_004)
+        }
+        #expect(await ding.ask("POST", target).errcode == 40_035)
+    }
+
     @Test("the old generation also takes a form")
     func form() async throws {
         let ding = try DingTalk()
@@ -99,26 +109,41 @@ struct DingTalkRobotTests {
     @Test("an unknown robot, a wrong type, a missing part or header is refused with HTTP 200")
     func refuses() async throws {
         let ding = try DingTalk()
-        let cases: [(String, SimJSON?, [(name: String, value: String)], Int)] = [
-            ("/robot/send?access_token=x", Self.report(), [("Content-Type", "application/json")], 400_101),
-            (Self.worded, ["msgtype": "song"], [("Content-Type", "application/json")], 400_105),
-            (Self.worded, ["msgtype": "markdown"], [("Content-Type", "application/json")], 40_035),
+        let card: SimJSON = ["title": "日报", "text": "日报"]
+        let cases: [(String, SimJSON?, String, Int)] = [
+            ("/robot/send?access_token=x", Self.report(), "application/json", 400_101),
+            (Self.worded, ["msgtype": "song"], "application/json", 400_105),
+            (Self.worded, ["msgtype": "markdown"], "application/json", 40_035),
+            (Self.worded, ["msgtype": "markdown", "markdown": ["text": "日报"]], "application/json", 40_035),
+            (Self.worded, ["msgtype": "markdown", "markdown": ["title": "日报"]], "application/json", 40_035),
+            (Self.worded, ["msgtype": "text", "text": ["content": ""]], "application/json", 40_035),
+            (Self.worded, ["msgtype": "link", "link": card], "application/json", 40_035),
+            (Self.worded, ["msgtype": "actionCard", "actionCard": card], "application/json", 40_035),
             (
-                Self.worded, ["msgtype": "markdown", "markdown": ["text": "日报"]],
-                [("Content-Type", "application/json")],
+                Self.worded, ["msgtype": "actionCard", "actionCard": card.with("singleTitle", "看")],
+                "application/json", 40_035
+            ),
+            (
+                Self.worded, ["msgtype": "actionCard", "actionCard": card.with("btns", [])], "application/json",
                 40_035
             ),
-            (Self.worded, nil, [("Content-Type", "application/json")], 40_035),
-            (Self.worded, Self.report(), [("Content-Type", "text/plain")], 43_004),
+            (Self.worded, ["msgtype": "feedCard", "feedCard": ["links": []]], "application/json", 40_035),
+            (Self.worded, nil, "application/json", 40_035),
+            (Self.worded, Self.report(), "text/plain", 43_004),
         ]
-        for (target, body, headers, errcode) in cases {
-            let answer = await ding.ask("POST", target, body, headers: headers)
+        for (target, body, type, errcode) in cases {
+            let answer = await ding.ask("POST", target, body, headers: [("Content-Type", type)])
             #expect(answer.status == 200)
-            #expect(answer.errcode == errcode)
+            #expect(answer.errcode == errcode, "\(body?.text ?? "") \(type)")
+        }
+        let single = card.with("singleTitle", "看").with("singleURL", "https://example.com")
+        for content in [single, card.with("btns", [["title": "看", "actionURL": "https://example.com"]])] {
+            let taken = await ding.ask("POST", Self.worded, ["msgtype": "actionCard", "actionCard": content])
+            #expect(taken.errcode == 0)
         }
         _ = await ding.control("/_sim/robot/stop")
         #expect(await ding.ask("POST", Self.worded, Self.report()).errcode == 400_102)
-        #expect(await ding.simulator.books()["messages"] == [])
+        #expect(await ding.simulator.books()["messages"]?.array?.count == 2)
         _ = await ding.control("/_sim/robot/stop", ["stopped": false])
         #expect(await ding.ask("POST", Self.worded, Self.report()).errcode == 0)
     }
@@ -142,6 +167,8 @@ struct DingTalkRobotTests {
         }
         #expect((1..<20).contains(texts))
         #expect(await ding.ask("POST", Self.worded, Self.report("m-20")).errcode == 410_100)
+        // A robot that is shut takes nothing, not even what it has delivered already.
+        #expect(await ding.ask("POST", Self.worded, Self.report("m-0")).errcode == 410_100)
         ding.clock.advance(milliseconds: 599_999)
         #expect(await ding.ask("POST", Self.worded, Self.report("m-20")).errcode == 410_100)
         ding.clock.advance(milliseconds: 1)
@@ -179,8 +206,47 @@ struct DingTalkNotificationTests {
             #expect(answer.errcode == 88)
             #expect(answer.json["sub_code"] == "400002")
         }
-        #expect(await ding.old(Self.send, body { $0["msg"] = nil }).errcode == 40_035)
-        #expect(await ding.old(Self.send, body { $0["msg"] = ["msgtype": "markdown"] }).errcode == 40_035)
+        let messages: [SimJSON?] = [
+            nil, ["msgtype": "markdown"], ["msgtype": "markdown", "markdown": ["text": "t"]],
+            ["msgtype": "markdown", "markdown": ["title": "t", "text": ""]], ["msgtype": "text", "text": [:]],
+        ]
+        for message in messages {
+            #expect(await ding.old(Self.send, body { $0["msg"] = message }).errcode == 40_035)
+        }
+    }
+
+    @Test("a person gets 500 a day, and 5000 receivers are served a minute; the rest is dropped without a word")
+    func silentLimits() async throws {
+        let ding = try DingTalk(["calls_per_second": "10000", "monthly_calls": "10000"])
+        let token = await ding.token()
+        func send(_ number: Int, _ change: (inout SimJSON) -> Void) async throws -> [SimJSON] {
+            let message: SimJSON = ["msgtype": "text", "text": ["content": .string("第\(number)条")]]
+            let answer = await ding.ask(
+                "POST", "\(Self.send)?access_token=\(token)",
+                body {
+                    $0["msg"] = message
+                    change(&$0)
+                })
+            #expect(answer.errcode == 0)
+            let task = answer.json["task_id"] ?? .null
+            let result = await ding.ask(
+                "POST", "/topapi/message/corpconversation/getsendresult?access_token=\(token)",
+                ["agent_id": 3_001_002_003, "task_id": task])
+            return try #require(result.json["send_result"]?["unread_user_id_list"]?.array)
+        }
+        for number in 1...500 {
+            #expect(try await send(number) { $0["userid_list"] = "user001" } == ["user001"])
+        }
+        #expect(try await send(501) { $0["userid_list"] = "user001" } == [])
+        #expect(try await send(502) { $0["userid_list"] = "user002" } == ["user002"])
+        // The next minute: 119 times 42 people are 4998.
+        ding.clock.advance(milliseconds: 60_000)
+        for number in 1...119 {
+            #expect(try await send(1_000 + number) { $0["to_all_user"] = true }.count >= 41)
+        }
+        #expect(try await send(2_000) { $0["to_all_user"] = true } == [])
+        ding.clock.advance(milliseconds: 60_000)
+        #expect(try await send(2_001) { $0["to_all_user"] = true }.count >= 41)
     }
 
     @Test("errcode 0 is not delivery: strangers show in the result, the same text of the day is dropped silently")
@@ -227,6 +293,7 @@ struct DingTalkAppRobotTests {
             ({ $0["robotCode"] = "x" }, "invalidParameter.robotCode.notExsit"),
             ({ $0["msgKey"] = "" }, "invalidParameter.msgKey.empty"),
             ({ $0["msgKey"] = "markdown" }, "invalidParameter.msgKey.invalid"),
+            ({ $0["msgKey"] = "sampleActionCard7" }, "invalidParameter.msgKey.invalid"),
             ({ $0["msgParam"] = ["title": "t", "text": "t"] }, "invalidParameter.msgParam.invalid"),
             ({ $0["msgParam"] = "{\"text\":\"t\"}" }, "invalidParameter.msgParam.invalid"),
             (
@@ -289,6 +356,9 @@ struct DingTalkAppRobotTests {
             wrong[key] = value
             #expect(await paid.new("POST", path, wrong).code == code)
         }
+        // By telephone only twenty.
+        let calls = body.with("remindType", 3).with("receiverUserIdList", SimJSON(Array(names.prefix(21))))
+        #expect(await paid.new("POST", path, calls).code == "ding.receivercount.limit")
         #expect(await paid.new("POST", path, body).json["openDingId"]?.string?.isEmpty == false)
         #expect(await paid.new("POST", path, body).code == "ding.serverquota.insufficient")
     }

@@ -82,6 +82,10 @@ struct DingTalkStreamTests {
                 #expect(answer.status == 400)
                 #expect(answer.code == "invalidParameter")
             }
+            let form = try await stream.client.ask(
+                "POST", "/v1.0/gateway/connections/open",
+                raw: ("application/x-www-form-urlencoded", "clientId=\(DingTalk.key)&clientSecret=\(DingTalk.secret)"))
+            #expect(form.code == "invalidParameter")
             #expect(await stream.books()["opened"]?.int == 0)
         }
     }
@@ -238,6 +242,28 @@ struct DingTalkStreamTests {
             #expect(await stream.books()["pings_sent"]?.int == 2)
             socket.send("no frame")
             try await until { await stream.books()["bad_frames"]?.int == 1 }
+        }
+    }
+
+    @Test("an acknowledgement carries its data as JSON inside text and says so, or it is none")
+    func badAcknowledgements() async throws {
+        try await withStream { (stream) async throws in
+            let socket = try await stream.connect()
+            await stream.ding.control("/_sim/approvals/generate", ["count": 1]).discard()
+            let message = try await socket.json()["headers"]?["messageId"] ?? .null
+            let good: SimJSON = [
+                "code": 200, "message": "OK", "headers": ["messageId": message, "contentType": "application/json"],
+                "data": .string(#"{"status":"SUCCESS"}"#),
+            ]
+            let bad = [
+                good.with("data", ["status": "SUCCESS"]), good.with("data", nil), good.with("data", "SUCCESS"),
+                good.with("headers/contentType", nil), good.with("headers/messageId", nil), good.with("code", nil),
+            ]
+            for frame in bad { socket.send(frame.text) }
+            try await until { await stream.books()["bad_frames"]?.int == bad.count }
+            #expect(await stream.push(0)["state"] == "sent")
+            socket.send(good.text)
+            try await stream.wait(0, "done")
         }
     }
 

@@ -251,6 +251,47 @@ struct DingTalkLimitTests {
         }
     }
 
+    private static let newCodes = [
+        "InvalidAuthentication", "systemError", "system.error", "server.error", "ServiceUnavailable", "unknown.error",
+        "Forbidden.AccessDenied.QpsLimitForAppkeyAndApi", "Forbidden.AccessDenied.QpmLimitForAppkeyAndApi",
+        "Forbidden.AccessDenied.QpsLimitForApi", "Forbidden.AccessDenied.ApiCountLimitForOrg",
+        "Forbidden.AccessDenied.AccessTokenPermissionDenied", "request.too.frequent", "toomuch.msg",
+        "daily.call.limit", "ding.serverquota.insufficient", "invalidClientIdOrSecret", "invalid.client",
+        "IpNotInWhiteList", "needAuth", "invalidParameter", "invalidParameter.robotCode.auth", "group.disbanded",
+        "bot.stopped", "processInstanceIdError", "formConverterError",
+    ]
+    private static let oldCodes = [
+        "-1", "40014", "42001", "40001", "41001", "90002", "90005", "90006", "90007", "90008", "90014", "90018",
+        "45009", "90020", "410100", "40089", "40078", "40096", "60011", "60020", "50002", "310000", "400101",
+        "400102", "400105", "400106", "400013", "430101", "430102", "430103", "430104", "400002", "40035", "33012",
+        "60003", "60121", "43004", "22",
+    ]
+
+    @Test("every code the vendor lists can be had, in the shape of its generation")
+    func codes() async throws {
+        let ding = try DingTalk()
+        func answer(_ code: String, _ target: String) async throws -> Answer {
+            let request = SimRequest(method: target.contains("/topapi/") ? "POST" : "GET", target: target)
+            let response = try #require(await ding.simulator.answer(to: .vendor("error:\(code)"), request))
+            return Answer(status: response.status, bytes: response.body, headers: [:])
+        }
+        for code in Self.newCodes {
+            let refused = try await answer(code, "/v1.0/workflow/processInstances")
+            #expect((400..<600).contains(refused.status))
+            #expect(refused.code == code)
+            #expect(refused.json["requestid"]?.string?.isEmpty == false)
+        }
+        for code in Self.oldCodes {
+            let plain = try await answer(code, "/topapi/v2/user/get")
+            #expect(plain.status == 200)
+            #expect(plain.errcode == Int(code))
+            let wrapped = try await answer("88/\(code)", "/topapi/v2/user/get")
+            #expect(wrapped.status == 200)
+            #expect(wrapped.errcode == 88)
+            #expect(wrapped.json["sub_code"]?.string == code)
+        }
+    }
+
     @Test("a setting that cannot be read stops the simulator before it starts")
     func settings() {
         for setting in [

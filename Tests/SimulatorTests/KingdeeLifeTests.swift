@@ -222,17 +222,20 @@ struct KingdeeLifeTests {
         #expect(KingdeeAnswer(try await desk.save(goodVoucher("b"))).success == true)
     }
 
-    @Test("the asynchronous form gives a task, and the task the answer")
+    @Test("the asynchronous form gives a task, and the task the answer once its Status is 2")
     func asynchronous() async throws {
         let desk = try KingdeeDesk()
-        let begun = try await desk.call(
-            "BatchSave",
-            [
-                "formid": "GL_VOUCHER", "data": ["Model": [goodVoucher()]], "beginmethod": "BeginQueryImpl",
-                "querymethod": "QueryAsyncResult",
-            ])
+        let half: SimJSON = [
+            "formid": "GL_VOUCHER", "data": ["Model": [goodVoucher()]], "beginmethod": "BeginQueryImpl",
+        ]
+        #expect(KingdeeAnswer(try await desk.call("BatchSave", half)).code == 8)
+        #expect(await desk.totals()["count"] == 0)
+        let begun = try await desk.call("BatchSave", half.with("querymethod", "QueryAsyncResult"))
         #expect(begun["Status"] == 0)
         let info: SimJSON = ["TaskId": begun["TaskId"] ?? .null, "Cancelled": false]
+        let early = try await desk.call("QueryAsyncResult", ["queryInfo": .string(info.text)])
+        #expect(early["Status"] == 1)
+        #expect(early["Result"] == .null)
         let done = try await desk.call("QueryAsyncResult", ["queryInfo": .string(info.text)])
         #expect(done["Status"] == 2)
         #expect(KingdeeAnswer(done["Result"] ?? .null).success == true)

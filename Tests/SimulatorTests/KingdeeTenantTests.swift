@@ -42,7 +42,11 @@ struct KingdeeTenantTests {
         #expect(line?["currency"] == "PRE001")
         #expect(line?["amount_in_currency"] == "1200.50")
         let other = KingdeeAnswer(try await desk.save(model.with("FAccountBookID/FNumber", "002")))
-        #expect(other.fields == ["FCURRENCYID", "FCURRENCYID"])
+        let needed = ["FCURRENCYID", "FEXCHANGERATETYPE", "FEXCHANGERATE"]
+        #expect(other.fields == needed + needed)
+        // A line in another currency needs its rate in every book.
+        let foreign = KingdeeAnswer(try await desk.save(model.with("FEntity/0/FCURRENCYID", ["FNumber": "PRE007"])))
+        #expect(foreign.fields == ["FEXCHANGERATETYPE", "FEXCHANGERATE"])
         let given = goodVoucher().with("FAccountBookID/FNumber", "002")
         #expect(KingdeeAnswer(try await desk.save(given)).success == true)
     }

@@ -165,11 +165,14 @@ struct Client: Sendable {
         _ meaning: Codes.Meaning, _ wrote: Bool, _ reply: HTTPReply, code: String = "", said: JSON? = nil,
         request: JSON? = nil
     ) -> Failure {
-        // A vendor's fault after a write leaves open whether it was applied.
-        let kind = wrote && meaning.kind == .transient ? .unknownOutcome : meaning.kind
+        // A vendor's fault after a write leaves open whether it was applied, whatever code it names.
+        let isFault = meaning.kind == .transient || (reply.status >= 500 && meaning.kind == .invalidRecord)
+        let kind = wrote && isFault ? .unknownOutcome : meaning.kind
         let shown = code.isEmpty ? "HTTP \(reply.status)" : code
+        let advice = Codes.advice(code)
         var failure = Failure(
-            kind, zh: "钉钉拒绝了请求 (\(shown))", en: "DingTalk refused the request (\(shown))", vendorCode: code,
+            kind, zh: "钉钉拒绝了请求 (\(shown))" + (advice.map { ": \($0.zh)" } ?? ""),
+            en: "DingTalk refused the request (\(shown))" + (advice.map { ": \($0.en)" } ?? ""), vendorCode: code,
             retryAfterMilliseconds: meaning.retryAfter)
         if let text = Text.filled(said) {
             // The vendor's own number of the request: what its support asks for first.

@@ -78,6 +78,25 @@ enum Codes {
         return table
     }()
 
+    /// What a person does about a code that no other attempt will change; `88/60020` counts as `60020`.
+    static func advice(_ code: String) -> (zh: String, en: String)? {
+        let inner = code.split(separator: "/").last.map(String.init) ?? code
+        return switch inner.lowercased().split(separator: ".").last ?? "" {
+        case "invalidclientidorsecret", "client", "40089", "40078", "40096":
+            ("请核对 app_key 与 app_secret", "check app_key and app_secret")
+        case "ipnotinwhitelist", "60020":
+            ("请把本机的出口 IP 加入应用的白名单", "add this machine's public address to the app's list")
+        case "apicountlimitfororg", "90020":
+            ("本月额度已用完, 请升级或等到下月", "the month's allowance is spent: upgrade, or wait for the next month")
+        case "60011", "50002": ("请在开发者后台为应用开通权限", "grant the app the permission")
+        case "310000":
+            ("请核对 robot_secret、机器人的安全设置与本机时钟", "check robot_secret, the robot's security settings and the clock")
+        case "400101": ("请核对 robot_token", "check robot_token")
+        case "400102": ("请在群里重新启用机器人", "enable the robot in its group again")
+        default: nil
+        }
+    }
+
     /// The old API's ways to say that the app lacks a permission while its token is good.
     static func isPermission(_ vendorCode: String) -> Bool {
         ["60011", "88/60011", "50002", "88/50002"].contains(vendorCode)

@@ -126,15 +126,18 @@ struct Messages {
         return .applied(Written(number: key))
     }
 
-    /// A work notification. Accepted is not delivered; the vendor drops what is over its limits without a word.
+    /// A work notification. Accepted is not delivered; the vendor drops what is over its limits without a word, and so
+    /// the same text to the same person on one day [DOC]: the time below it makes each a text of its own.
     private func notify(_ users: [String], _ title: String, _ markdown: String, _ call: Call) throws(Failure)
         -> WriteOutcome
     {
         guard let agent = settings.agent else {
             throw .invalidRecord(zh: "发工作通知要设置 agent_id", en: "a work notification needs the setting agent_id")
         }
+        let time = VendorTime.wall(Instant(ms: try call.now()), zone: settings.zone) ?? ""
         let message: JSON = [
-            "msgtype": "markdown", "markdown": ["title": .string(title), "text": .string(markdown)],
+            "msgtype": "markdown",
+            "markdown": ["title": .string(title), "text": .string("\(markdown)\n\n> \(time)")],
         ]
         guard message.serialized().count <= Limits.notificationBytes else {
             throw .invalidRecord(

@@ -15,13 +15,15 @@ struct Sweep {
         var until: Int64
         var width = Limits.listWindowMilliseconds
         var token: String = "0"
+        /// Ids this window has given so far.
+        var given: Int64 = 0
 
         var end: Int64 { min(from + width, until) }
 
         var bytes: [UInt8] {
             ([
                 "t": .string("\(template)"), "f": .string("\(from)"), "u": .string("\(until)"),
-                "w": .string("\(width)"), "n": .string(token),
+                "w": .string("\(width)"), "n": .string(token), "g": .string("\(given)"),
             ] as JSON).serialized()
         }
 
@@ -43,6 +45,13 @@ struct Sweep {
             self.until = until
             self.width = width
             self.token = token
+            given = min(max(0, Text.integer(json["g"]) ?? 0), Limits.listIDs)
+        }
+
+        /// To the beginning of the next stretch, or of the same one.
+        mutating func rewind() {
+            token = "0"
+            given = 0
         }
     }
 
@@ -76,7 +85,9 @@ struct Sweep {
         guard Text.of(answer["success"]) != "false", let result = answer["result"], result.object != nil else {
             throw Failure(.schemaDrift, zh: "列表应答没有 result", en: "no result in the list's answer")
         }
-        for id in result["list"]?.array ?? [] {
+        let list = result["list"]?.array ?? []
+        position.given += Int64(list.count)
+        for id in list {
             guard let id = Text.filled(id) else { continue }
             if try !sink.hint(id: id, known: ["template": .string(template)]) { return }
         }
@@ -88,21 +99,26 @@ struct Sweep {
     private func advance(
         _ position: inout Position, after token: String?, _ begin: Int64, _ templates: Int
     ) throws(Failure) -> Bool {
-        if let token {
-            guard token != position.token else {
-                throw Failure(.schemaDrift, zh: "列表的 nextToken 不再前进", en: "the list's nextToken does not move on")
-            }
-            position.token = token
-            if let offset = Int64(token), offset >= Limits.listIDs,
-                position.width > Limits.listNarrowestMilliseconds
-            {
-                // The query gives no more than this: the same stretch again in narrower windows.
-                position.width = min(position.width, position.end - position.from) / 2 + 1
-                position.token = "0"
-            }
+        if let token, token == position.token {
+            throw Failure(.schemaDrift, zh: "列表的 nextToken 不再前进", en: "the list's nextToken does not move on")
+        }
+        // A token that counts the ids so far tells of those that were left out too; not every token need be one.
+        func number(_ token: String) -> Int64 { max(0, Int64(token) ?? 0) }
+        let offset = token.map(number) ?? 0
+        let isCount = offset - number(position.token) <= Int64(Limits.listSize)
+        if max(position.given, isCount ? offset : 0) >= Limits.listIDs,
+            position.width > Limits.listNarrowestMilliseconds
+        {
+            // The query gives no more than this, with a token or without: the same stretch again in narrower windows.
+            position.width = min(position.width, position.end - position.from) / 2 + 1
+            position.rewind()
             return true
         }
-        position.token = "0"
+        if let token {
+            position.token = token
+            return true
+        }
+        position.rewind()
         if position.end < position.until {
             position.from = position.end
             return true

@@ -147,16 +147,20 @@ struct AnswerReader: Sendable {
         case 13: return failure(.transient)
         case 14: return failure(.throttled, retry: Limits.throttledMilliseconds)
         case 6: return failure(unclearKind)
-        case 4: return failure(Self.isPermanent(joined) ? .invalidRecord : unclearKind)
+        case 4: return failure(Self.isPermanent(joined, kind) ? .invalidRecord : unclearKind)
         case 0: return failure(errors.isEmpty || Self.isPassing(joined) ? unclearKind : .invalidRecord)
         case 3, 5, 8, 9, 10, 11, 12: return failure(.invalidRecord)
         default: return failure(errors.isEmpty ? unclearKind : .invalidRecord)
         }
     }
 
-    /// An exception (MsgCode 4) that will come again: the object or the filter itself is wrong.
-    private static func isPermanent(_ text: String) -> Bool {
-        ["不存在", "语法", "无效"].contains { text.contains($0) }
+    /// An exception (MsgCode 4) that will come again: the object or the filter itself is wrong. A write has no
+    /// filter, so only the missing object is certain there: other exceptions may come from what runs after it.
+    private static func isPermanent(_ text: String, _ kind: Kind) -> Bool {
+        switch kind {
+        case .read: ["不存在", "语法", "无效"].contains { text.contains($0) }
+        case .write: text.contains("业务对象") && text.contains("不存在")
+        }
     }
 
     /// A refusal without a code that is the database's passing trouble.

@@ -59,13 +59,23 @@ struct Client: Sendable {
         request.header("x-api-timestamp", TemplateBytes(seconds))
         request.header("x-api-nonce", TemplateBytes(seconds))
         request.header("x-api-signheaders", "x-api-timestamp,x-api-nonce")
-        request.header(
-            "X-Api-Signature", TemplateBytes(try signature(.secret(Self.gatewaySecret), [.text(signed)], call)))
+        request.header("X-Api-Signature", TemplateBytes(try gatewaySignature(signed, call)))
         request.header("X-Kd-Appkey", "\(secret: "app_id")")
         request.header("X-Kd-Appdata", TemplateBytes(Base64.encode(Array(appData.utf8))))
         request.header(
             "X-Kd-Signature",
             TemplateBytes(try signature(.secret("app_secret"), [.secret("app_id"), .text(appData)], call)))
+    }
+
+    /// An application's id whose second half is not 32 characters hides no secret: the vendor's SDK then signs with an
+    /// empty one, which a server without a gateway never looks at [SDK].
+    private func gatewaySignature(_ signed: String, _ call: Call) throws(Failure) -> String {
+        do {
+            return try signature(.secret(Self.gatewaySecret), [.text(signed)], call)
+        } catch {
+            guard [.authDenied, .denied].contains(error.kind) else { throw error }
+            return try signature(.text(""), [.text(signed)], call)
+        }
     }
 
     /// base64 of the 64 hexadecimal characters, not of the 32 bytes [SDK].
@@ -119,11 +129,12 @@ struct Client: Sendable {
         let type = AnswerReader.text(answer["LoginResultType"])
         let session = AnswerReader.text(answer["KDSVCSessionId"])
         switch type {
-        case "1", "-4", "-5":
+        case "1":
             guard !session.isEmpty else {
                 throw Failure(.schemaDrift, zh: "登录成功却没有会话号", en: "logged in, but no session id came")
             }
             return session
+        case "-4" where !session.isEmpty, "-5" where !session.isEmpty: return session
         case "":
             throw Failure(.schemaDrift, zh: "登录应答没有 LoginResultType", en: "no LoginResultType in the log-in's answer")
         default:
@@ -137,11 +148,20 @@ struct Client: Sendable {
 
     private static func refusedLogIn(_ type: String) -> (zh: String, en: String) {
         switch type {
-        case "0": ("用户或密钥不对", "wrong user or secret")
+        case "0", "-1":
+            (
+                "请核对 user、app_id、app_secret，以及该用户是否在第三方登录授权的名单里",
+                "check user, app_id, app_secret, and that the user is on the authorisation's list"
+            )
         case "-2", "-3": ("密码不符合策略，请先在 ERP 中修改", "the password breaks the policy: change it in the ERP")
-        case "-6": ("未绑定云账号", "no cloud account is bound")
-        case "-7": ("产品未激活", "the product is not activated")
-        default: ("LoginResultType \(type)", "LoginResultType \(type)")
+        case "-5": ("该用户登录时要先填写表单，请先在 ERP 中登录一次", "the user must fill in a form first: log in to the ERP once")
+        case "-6": ("未绑定云账号，请先在 ERP 中绑定", "no cloud account is bound: bind one in the ERP")
+        case "-7": ("产品未激活，请先激活", "the product is not activated: activate it")
+        default:
+            (
+                "LoginResultType \(type)，请用该用户在 ERP 中登录一次查看原因",
+                "LoginResultType \(type): log in to the ERP as this user to see why"
+            )
         }
     }
 }

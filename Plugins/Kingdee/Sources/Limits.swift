@@ -4,6 +4,8 @@ enum Limits {
     static let sessionMilliseconds: Int64 = 20 * 60 * 1000
     /// Rows. One query gives at most 2000 and cuts the rest without a word [DOC].
     static let queryRows = 2000
+    /// Lines of vouchers one look-up reads: a day of a large company, in ten queries.
+    static let lookUpRows = 20_000
     /// Milliseconds. "调用限制" (MsgCode 14) asks for minutes; the vendor does not say how many.
     static let throttledMilliseconds: Int64 = 2 * 60 * 1000
     /// Seconds. A longer pause than a day is not what a rate limit means.

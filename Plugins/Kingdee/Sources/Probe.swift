@@ -32,7 +32,7 @@ struct Probe: Sendable {
             }
         }
         var fields: [String] = []
-        Self.collect(AnswerReader.result(in: answer)?["NeedReturnData"] ?? .null, into: &fields)
+        Self.collect(AnswerReader.result(in: answer) ?? .null, into: &fields)
         let known = Set(fields.map { $0.prefix { $0 != ":" }.lowercased() })
         let form = settings.voucherForm
         var checks = [
@@ -74,14 +74,15 @@ struct Probe: Sendable {
         return ProbeReport.Check(id, isGood: false, zh: zh.isEmpty ? en : zh, en: en.isEmpty ? zh : en)
     }
 
-    /// Every field of the form, wherever the answer nests it: `key:type:compulsory`.
+    /// Every part of the form that has a key, wherever the answer nests it: `key:type:compulsory`, as far as it says.
     private static func collect(_ json: JSON, into fields: inout [String]) {
         switch json {
         case .array(let items):
             for item in items { collect(item, into: &fields) }
         case .object(let object):
-            if let key = object["Key"]?.string, let type = object["ElementType"] {
-                fields.append("\(key):\(AnswerReader.text(type)):\(AnswerReader.text(object["MustInput"]))")
+            if let key = object["Key"]?.string {
+                let (type, must) = (AnswerReader.text(object["ElementType"]), AnswerReader.text(object["MustInput"]))
+                fields.append("\(key):\(type):\(must)")
             }
             for (_, value) in object { collect(value, into: &fields) }
         case .null, .bool, .number, .string: return

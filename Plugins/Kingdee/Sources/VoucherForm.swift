@@ -142,7 +142,14 @@ struct VoucherForm: Sendable {
             }
             entry["FCURRENCYID"] = base(code)
             entry["FEXCHANGERATETYPE"] = base(settings.rateType)
-            let rate = try decimal(line["rate"] ?? "1", "\(place)/rate")
+            let given = line["rate"] ?? .null
+            // Yuan are worth one; anything else without its rate would be booked as if it were yuan.
+            guard !given.isNull || code == settings.currencies["CNY"] else {
+                throw .invalidRecord(
+                    zh: "币别 \(currency) 的分录要给出汇率", en: "a line in \(currency) needs its rate",
+                    field: "\(place)/rate")
+            }
+            let rate = given.isNull ? ExactDecimal(1) : try decimal(given, "\(place)/rate")
             entry["FEXCHANGERATE"] = try number(rate, "\(place)/rate")
             if let original = line["extra"]?["amount"], !original.isNull {
                 let field = "\(place)/extra/amount"

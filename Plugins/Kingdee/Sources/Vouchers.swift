@@ -146,14 +146,21 @@ struct Vouchers: Sendable {
     }
 
     private func lookUp(_ filter: String, _ call: Call) throws(Failure) -> [VoucherFacts] {
-        let rows = try client.query(
-            form: settings.voucherForm,
-            fields: [
-                "FVOUCHERID", settings.numberField, "FVOUCHERGROUPID.FName", "FVOUCHERGROUPNO",
-                "FAccountBookID.FNumber", "FDate", "FDocumentStatus", "FDEBIT",
-            ], filter: filter, order: "FVOUCHERID ASC", call)
-        guard rows.count < Limits.queryRows else {
-            throw Failure(.unsupported, zh: "匹配的凭证分录太多", en: "too many voucher lines match")
+        var rows: [[JSON]] = []
+        while true {
+            let page = try client.query(
+                form: settings.voucherForm,
+                fields: [
+                    "FVOUCHERID", settings.numberField, "FVOUCHERGROUPID.FName", "FVOUCHERGROUPNO",
+                    "FAccountBookID.FNumber", "FDate", "FDocumentStatus", "FDEBIT",
+                ], filter: filter, order: "FVOUCHERID ASC", start: rows.count, call)
+            rows += page
+            guard page.count >= Limits.queryRows else { break }
+            guard rows.count < Limits.lookUpRows else {
+                throw Failure(
+                    .unsupported, zh: "匹配的凭证分录超过 \(Limits.lookUpRows) 行，请在 ERP 里查找",
+                    en: "more than \(Limits.lookUpRows) voucher lines match: look in the ERP")
+            }
         }
         // Asking for a line's field repeats the head for each line.
         var found: [VoucherFacts] = []

@@ -132,7 +132,7 @@ public struct Engine: Sendable {
     /// What was sent to the former books cannot be looked for in the new ones.
     private mutating func targetChanged(_ id: LaneID, _ now: Milliseconds) {
         for item in openItems where item.lane == id && item.state.isUnknown {
-            set(item.id, .held(.targetChanged), now)
+            set(item.id, .held(.otherBooks), now)
         }
     }
 
@@ -262,7 +262,7 @@ public struct Engine: Sendable {
             lanes[item.lane]?.troubles = 0
             close(item, .atVendor)
             if isForeign(item, sent) {
-                set(id, .held(.targetChanged), now)
+                set(id, .held(.otherBooks), now)
             } else {
                 set(id, .atVendor(AtVendor(reason: reason, since: now, pollAt: now + bounded(after))), now)
             }
@@ -317,10 +317,10 @@ public struct Engine: Sendable {
 
     private mutating func becomeUnknown(_ id: ItemID, _ epoch: Int64, _ now: Milliseconds) {
         guard let item = items[id], let rules = lanes[item.lane]?.rules else { return }
-        if isForeign(item, epoch) {
-            set(id, .held(.targetChanged), now)
-        } else if rules.settlesUnknown && !rules.canFind {
+        if rules.settlesUnknown && !rules.canFind {
             settle(id, .done, now)
+        } else if isForeign(item, epoch) {
+            set(id, .held(.otherBooks), now)
         } else if !rules.canFind {
             set(id, .held(.cannotFind), now)
         } else {
@@ -505,7 +505,7 @@ public struct Engine: Sendable {
     private mutating func absent(_ id: ItemID, _ now: Milliseconds) {
         guard let item = items[id] else { return drop(id, .unknownItem) }
         switch item.state {
-        case .held(.cannotFind), .held(.targetChanged), .held(.vendorSilent), .held(.triesSpent(.unknownOutcome)):
+        case .held(.cannotFind), .held(.otherBooks), .held(.vendorSilent), .held(.triesSpent(.unknownOutcome)):
             items[id]?.triesSpent = 0
             set(id, .retrying(at: now, class: .unknownOutcome), now)
         default: drop(id, .wrongState)

@@ -197,7 +197,7 @@ public enum HoldCause: Sendable, Equatable {
     /// The target keeps saying it has not finished.
     case vendorSilent
     /// The outcome is unknown and the connection leads to other books by now: looking there proves nothing.
-    case targetChanged
+    case otherBooks
 }
 
 /// Why no effect is wanted.
@@ -251,7 +251,7 @@ extension ItemState {
     var isUnknown: Bool {
         switch self {
         case .checking, .atVendor: true
-        case .held(.severalFound), .held(.cannotFind), .held(.targetChanged), .held(.vendorSilent): true
+        case .held(.severalFound), .held(.cannotFind), .held(.otherBooks), .held(.vendorSilent): true
         case .held(.triesSpent(.unknownOutcome)): true
         default: false
         }

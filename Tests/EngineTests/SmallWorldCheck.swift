@@ -100,7 +100,7 @@ extension SmallWorld {
                 case .severalFound: words.append(5)
                 case .cannotFind: words.append(6)
                 case .vendorSilent: words.append(7)
-                case .targetChanged: words.append(8)
+                case .otherBooks: words.append(8)
                 }
             case .done: words.append(7)
             case .skipped(let rule): words += [8, Int64(rule.rawValue)]

@@ -20,7 +20,7 @@ struct RunningTargetTests {
         host.round(host.received(Rehearsal.claim("a")))
         host.round(Rehearsal.failed(try host.delivery, .transient, arrived: true))
         try host.apply(Self.elsewhere)
-        #expect(try host.states() == [.held(.targetChanged)])
+        #expect(try host.states() == [.held(.otherBooks)])
         #expect(try cause(host) == "E-TARGET-CHANGED")
         for _ in 1...5 { host.later(86_400_000) }
         #expect(host.actor.log.finds.isEmpty)
@@ -34,7 +34,7 @@ struct RunningTargetTests {
         let sent = try host.delivery
         try host.apply(Self.elsewhere)
         host.round(Rehearsal.failed(sent, .transient, arrived: true))
-        #expect(try host.states() == [.held(.targetChanged)])
+        #expect(try host.states() == [.held(.otherBooks)])
         host.later(86_400_000)
         #expect(host.actor.log.finds.isEmpty)
     }
@@ -45,7 +45,7 @@ struct RunningTargetTests {
         host.round(host.received(Rehearsal.claim("a")))
         try host.apply(Self.elsewhere)
         try host.restart()
-        #expect(try host.states() == [.held(.targetChanged)])
+        #expect(try host.states() == [.held(.otherBooks)])
         #expect(try cause(host) == "E-TARGET-CHANGED")
         // What is sent from now on is looked for in the books of now.
         _ = host.ask(.absent(1, why: "looked", actor: "li"))
@@ -58,14 +58,14 @@ struct RunningTargetTests {
         let host = try Rehearsal()
         host.round(host.received(Rehearsal.claim("a")))
         try host.restart(Self.elsewhere)
-        #expect(try host.states() == [.held(.targetChanged)])
+        #expect(try host.states() == [.held(.otherBooks)])
         #expect(try cause(host) == "E-TARGET-CHANGED")
         host.later(86_400_000)
         #expect(host.actor.log.finds.isEmpty)
         #expect(host.actor.log.deliveries.isEmpty)
         // Told once: the next start finds nothing new.
         try host.restart()
-        #expect(try host.states() == [.held(.targetChanged)])
+        #expect(try host.states() == [.held(.otherBooks)])
     }
 
     @Test(

@@ -13,7 +13,7 @@ struct StateTests {
             .atVendor(AtVendor(reason: .accepted, since: 7, pollAt: 8)),
             .atVendor(AtVendor(reason: .waiting, since: 9, pollAt: .max)),
             .held(.mapping), .held(.changedAfterEffect), .held(.severalFound), .held(.cannotFind), .held(.vendorSilent),
-            .held(.targetChanged),
+            .held(.otherBooks),
         ]
         for cls in FailureClass.allCases {
             states += [.retrying(at: 11, class: cls), .held(.refused(cls)), .held(.triesSpent(cls))]

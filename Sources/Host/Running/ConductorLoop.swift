@@ -121,7 +121,7 @@ struct ConductorLoop {
         for effect in engine.step(event, now: at) {
             switch effect {
             case .persist(let item):
-                let detail = item.state == .held(.targetChanged) ? Words.targetChanged : detail
+                let detail = item.state == .held(.otherBooks) ? Words.targetChanged : detail
                 if let detail { open[item.id]?.detail = detail }
                 changes.append(.item(item, detail: open[item.id]?.detail ?? detail, at: at))
                 if item.state.isSettled { open[item.id] = nil }

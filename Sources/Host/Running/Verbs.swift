@@ -422,7 +422,7 @@ extension HostProcess: HostControl {
         switch item.item.state {
         case .held(.severalFound), .checking: return [resolve, retry]
         case .held(.vendorSilent), .held(.triesSpent(.unknownOutcome)): return [retry, resolve, absent]
-        case .held(.cannotFind), .held(.targetChanged): return [resolve, absent]
+        case .held(.cannotFind), .held(.otherBooks): return [resolve, absent]
         case .held(.changedAfterEffect): return [resolve, skip]
         case .held: return [retry, resolve, skip]
         case .retrying, .atVendor: return [retry]

@@ -66,10 +66,11 @@ public struct Engine: Sendable {
             flows[id] = rules
             offerAll(now) { $0.flow == id }
         case .flowGone(let id): flows[id] = nil
-        case .targetChanged(let id):
+        case .targetChanged(let id, let epoch):
+            lanes[id]?.booksSince = epoch
             for item in openItems where item.lane == id {
                 switch item.state {
-                case .checking, .atVendor: set(item.id, .held(.cannotFind), now)
+                case .checking, .atVendor: set(item.id, .held(.otherBooks), now)
                 default: continue
                 }
             }
@@ -156,12 +157,12 @@ public struct Engine: Sendable {
         guard !found.state.isSettled else { return }
         var item = found
         switch item.state {
-        case .delivering:
+        case .delivering(let epoch):
             // The host died with the call on its way: the request may have left a moment before.
             effects.append(.closeIntent(item.id, attempt: item.attempts, .unknown))
             items[item.id] = item
             lanes[item.lane]?.enqueue(item.id, key: item.queueKey)
-            becomeUnknown(item.id, now)
+            becomeUnknown(item.id, epoch, now)
             return
         case .checking(var check):
             check.asking = false
@@ -259,11 +260,12 @@ public struct Engine: Sendable {
         case .atVendor(let reason, let after):
             lanes[item.lane]?.troubles = 0
             close(item, .atVendor)
-            set(id, .atVendor(AtVendor(reason: reason, since: now, pollAt: now + bounded(after))), now)
+            let wait = AtVendor(reason: reason, since: now, pollAt: now + bounded(after))
+            set(id, isOfFormerBooks(item, epoch) ? .held(.otherBooks) : .atVendor(wait), now)
         case .failed(let cls, let arrived, let retryAfter):
             if arrived && !cls.isDefinitiveRefusal {
                 close(item, .unknown)
-                becomeUnknown(id, now)
+                becomeUnknown(id, epoch, now)
             } else {
                 close(item, .notApplied)
                 notApplied(id, cls, retryAfter, now)
@@ -304,10 +306,15 @@ public struct Engine: Sendable {
         }
     }
 
-    private mutating func becomeUnknown(_ id: ItemID, _ now: Milliseconds) {
+    /// Whether a write of this generation went to books the lane leads to no more.
+    private func isOfFormerBooks(_ item: Item, _ epoch: Int64) -> Bool { epoch < lanes[item.lane]?.booksSince ?? 0 }
+
+    private mutating func becomeUnknown(_ id: ItemID, _ epoch: Int64, _ now: Milliseconds) {
         guard let item = items[id], let rules = lanes[item.lane]?.rules else { return }
         if rules.settlesUnknown && !rules.canFind {
             settle(id, .done, now)
+        } else if isOfFormerBooks(item, epoch) {
+            set(id, .held(.otherBooks), now)
         } else if !rules.canFind {
             set(id, .held(.cannotFind), now)
         } else {
@@ -487,7 +494,8 @@ public struct Engine: Sendable {
         guard let item = items[id] else { return drop(id, .unknownItem) }
         switch item.state {
         // An unknown outcome cannot be skipped: it may be in the books. It is looked up or resolved.
-        case .held(.severalFound), .held(.cannotFind), .held(.triesSpent(.unknownOutcome)), .held(.vendorSilent):
+        case .held(.severalFound), .held(.cannotFind), .held(.otherBooks), .held(.triesSpent(.unknownOutcome)),
+            .held(.vendorSilent):
             drop(id, .wrongState)
         case .held, .ready, .retrying: settle(id, .skipped(.person), now)
         default: drop(id, .wrongState)

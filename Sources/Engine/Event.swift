@@ -57,8 +57,9 @@ public enum Event: Sendable, Equatable {
     case flow(FlowID, FlowRules)
     /// A flow is not part of the running revision: its items stay where they are until it comes back.
     case flowGone(FlowID)
-    /// The connection behind a lane leads to another company's books: what is looked for there proves nothing.
-    case targetChanged(LaneID)
+    /// The connection behind a lane leads to another company's books since this writer generation: what older ones
+    /// wrote is not there, and looking for it there proves nothing.
+    case targetChanged(LaneID, since: Int64)
     /// A newer form of the document has no such part any more.
     case supersede(ItemID)
     /// An item found in the ledger at start.

@@ -194,6 +194,8 @@ public enum HoldCause: Sendable, Equatable {
     case severalFound
     /// The outcome is unknown and the connector cannot look.
     case cannotFind
+    /// The outcome is unknown, and the connection leads to other books than those it was sent to.
+    case otherBooks
     /// The target keeps saying it has not finished.
     case vendorSilent
 }

@@ -5,6 +5,8 @@ struct Lane: Sendable, Equatable {
     /// Pauses in a row without a success between them; sets the next pause's length.
     var troubles = 0
     var inFlight = 0
+    /// The first writer generation whose writes went to the books this lane leads to now.
+    var booksSince: Int64 = 0
     /// Unsettled items per order key, oldest first. Only the first may go.
     private var queues: [String: [ItemID]] = [:]
     /// Candidates, oldest first. A candidate is checked again when it is taken.

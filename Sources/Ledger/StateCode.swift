@@ -36,6 +36,7 @@ struct StateCode: Equatable {
             case .severalFound: self.init(kind: Self.held, a: 5)
             case .cannotFind: self.init(kind: Self.held, a: 6)
             case .vendorSilent: self.init(kind: Self.held, a: 7)
+            case .otherBooks: self.init(kind: Self.held, a: 8)
             }
         case .done: self.init(kind: Self.done)
         case .skipped(let rule): self.init(kind: Self.skipped, a: Int64(rule.rawValue))
@@ -70,6 +71,7 @@ struct StateCode: Equatable {
             case 5: return .held(.severalFound)
             case 6: return .held(.cannotFind)
             case 7: return .held(.vendorSilent)
+            case 8: return .held(.otherBooks)
             default: return nil
             }
         case Self.done: return .done

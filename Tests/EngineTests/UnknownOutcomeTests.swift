@@ -113,8 +113,42 @@ import Testing
 
     @Test func anotherCompanysBooksProveNothing() {
         var bench = unknown()
-        bench.step(.targetChanged(1))
-        #expect(bench.state(1) == .held(.cannotFind))
+        bench.step(.targetChanged(1, since: 8))
+        #expect(bench.state(1) == .held(.otherBooks))
+        bench.step(.retry(1))
+        #expect(bench.said == [.dropped(1, .wrongState)])
+        bench.step(.skip(1))
+        #expect(bench.said == [.dropped(1, .wrongState)])
+        bench.step(.resolve(1))
+        #expect(bench.settled == [1: .done])
+    }
+
+    @Test func anAnswerFromTheFormerBooksCountsOnlyWhenItIsClear() {
+        var bench = Bench()
+        for id: ItemID in 1...4 { bench.receive(id) }
+        bench.step(.targetChanged(1, since: 8))
+        bench.fail(1, .transient, arrived: true)
+        #expect(bench.state(1) == .held(.otherBooks))
+        bench.answer(2, .atVendor(.accepted, pollAfter: 500))
+        #expect(bench.state(2) == .held(.otherBooks))
+        bench.answer(3, .applied)
+        #expect(bench.settled == [3: .done])
+        bench.fail(4, .invalidRecord, arrived: true)
+        #expect(bench.state(4) == .held(.refused(.invalidRecord)))
+    }
+
+    @Test func aCallOfTheFormerBooksThatACrashCutOffIsNotLookedForInTheNewOnes() {
+        var bench = Bench()
+        bench.step(.targetChanged(1, since: 7))
+        for (id, epoch) in [(1, 6), (2, 7)] as [(ItemID, Int64)] {
+            bench.step(
+                .recovered(
+                    Item(
+                        id: id, flow: 1, lane: 1, orderKey: "k\(id)", state: .delivering(epoch: epoch), attempts: 1,
+                        revision: 1)))
+        }
+        #expect(bench.state(1) == .held(.otherBooks))
+        #expect(bench.state(2)?.seen == .checking)
     }
 
     @Test func aFailedLookIsRepeatedAndSendsNothing() {

@@ -170,16 +170,22 @@ final class Rehearsal {
         round()
     }
 
-    /// The process dies and comes back with what is durable.
-    func restart() throws {
+    /// The process dies and comes back with what is durable, and with another revision if one was made meanwhile.
+    func restart(_ sample: Sample? = nil) throws {
         ledger.close()
         ledger = try Ledger(path: folder.path + "/ledger.sqlite", sealer: sealer)
         actor = FakeActor(ledger)
         let start = try ledger.start()
-        builder = PlanBuilder(
-            revision: builder.revision, connectors: builder.connectors, libraries: builder.libraries,
-            epoch: start.highestEpoch + 1, names: start.names)
+        if let sample {
+            builder = try Self.builder(
+                sample, revision: plan.revision + 1, epoch: start.highestEpoch + 1, names: start.names)
+        } else {
+            builder = PlanBuilder(
+                revision: builder.revision, connectors: builder.connectors, libraries: builder.libraries,
+                epoch: start.highestEpoch + 1, names: start.names)
+        }
         plan = try builder.build()
+        try ledger.commit(builder.newNames)
         loop = Self.loop(ledger, sealer, actor, clock, start)
         loop.recover(start, plan)
         _ = loop.finishRound()

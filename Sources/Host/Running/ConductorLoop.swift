@@ -121,6 +121,7 @@ struct ConductorLoop {
         for effect in engine.step(event, now: at) {
             switch effect {
             case .persist(let item):
+                let detail = item.state == .held(.otherBooks) ? Words.targetChanged : detail
                 if let detail { open[item.id]?.detail = detail }
                 changes.append(.item(item, detail: open[item.id]?.detail ?? detail, at: at))
                 if item.state.isSettled { open[item.id] = nil }
@@ -207,8 +208,14 @@ struct ConductorLoop {
         let gone = Set(before.flows.keys).union(before.writeBackFlows)
             .subtracting(next.flows.keys).subtracting(next.writeBackFlows)
         for flow in gone.sorted() { step(.flowGone(flow)) }
-        for lane in next.lanes.values.sorted(by: { $0.id < $1.id }) { checkTarget(lane) }
-        for lane in next.lanes.values.sorted(by: { $0.id < $1.id }) { step(.lane(lane.id, lane.rules)) }
+        let lanes = next.lanes.values.sorted { $0.id < $1.id }
+        if remaps { for lane in lanes { checkTarget(lane) } }
+        for lane in lanes {
+            // Nothing leaves before it was mapped again: a lane opens last.
+            var rules = lane.rules
+            if remaps { rules.maxInFlight = 0 }
+            step(.lane(lane.id, rules))
+        }
         for flow in next.flows.values.sorted(by: { $0.id < $1.id }) {
             let paused = pausedFlows[flow.id] ?? false
             let onChange: ChangePolicy = flow.file.onChange == .ignore ? .ignore : .hold
@@ -220,6 +227,7 @@ struct ConductorLoop {
         if remaps {
             step(.revision(next.revision))
             for flow in next.flows.values.sorted(by: { $0.id < $1.id }) { replay(flow) }
+            for lane in lanes { step(.lane(lane.id, lane.rules)) }
         }
     }
 
@@ -228,6 +236,8 @@ struct ConductorLoop {
     mutating func recover(_ start: Ledger.Start, _ plan: Plan) {
         pausedFlows = start.pausedFlows
         run(plan)
+        let lanes = plan.lanes.values.sorted { $0.id < $1.id }
+        for lane in lanes { rememberTarget(lane) }
         for (lane, pause) in start.lanes { step(.pauseLane(lane, pause)) }
         for (item, origin) in start.items {
             var entry = Open(origin: origin, bytes: nil, checkpoint: [], token: [])
@@ -245,6 +255,7 @@ struct ConductorLoop {
             open[item.id] = entry
             step(.recovered(item))
         }
+        for lane in lanes { checkTarget(lane) }
         for flow in plan.flows.values.sorted(by: { $0.id < $1.id }) { replay(flow) }
         for (stream, hints) in Dictionary(grouping: start.hints, by: \.stream) {
             let wanted = hints.map { Conductor.Hinted(document: $0.document, known: $0.known) }

@@ -185,11 +185,30 @@ extension ConductorLoop {
     mutating func checkTarget(_ lane: PlannedLane) {
         guard let tenant = plan.connections[lane.connection]?.tenant else { return }
         let bytes = Array(tenant.utf8)
+        let (target, since) = ("target \(lane.id)", "target since \(lane.id)")
         do throws(Problem) {
-            let known = try ledger.state(connection: Self.ownState, key: "target \(lane.id)")
+            let known = try ledger.state(connection: Self.ownState, key: target)
             if known == bytes { return }
-            changes.append(.state(connection: Self.ownState, key: "target \(lane.id)", bytes: bytes))
-            if !known.isEmpty { step(.targetChanged(lane.id), detail: Words.targetChanged) }
+            // The items first: a commit in between must not make the host forget that they are to be held.
+            if !known.isEmpty {
+                step(.targetChanged(lane.id, since: lane.rules.epoch))
+                let epoch = Array("\(lane.rules.epoch)".utf8)
+                changes.append(.state(connection: Self.ownState, key: since, bytes: epoch))
+            }
+            changes.append(.state(connection: Self.ownState, key: target, bytes: bytes))
+        } catch {
+            die(error)
+        }
+    }
+
+    /// Tells the engine since which writer generation a lane leads where it leads, before it knows the items: a call that
+    /// was cut off may be an older one.
+    mutating func rememberTarget(_ lane: PlannedLane) {
+        do throws(Problem) {
+            let since = try ledger.state(connection: Self.ownState, key: "target since \(lane.id)")
+            if let epoch = Int64(String(decoding: since, as: UTF8.self)) {
+                step(.targetChanged(lane.id, since: epoch))
+            }
         } catch {
             die(error)
         }
@@ -210,11 +229,15 @@ extension ConductorLoop {
         return IdempotencyKey.make(parts: [flow.file.id, tenant, document, flow.file.to.document, "\(ordinal)"])
     }
 
-    /// Maps an item again under the running revision. One whose effect is half there keeps its bytes.
+    /// Maps an item again under the running revision. One whose effect is half there keeps its bytes, and so does one
+    /// that may have to go to another connection than the flow's: bytes, settings and target stay together.
     mutating func remap(_ id: ItemID) {
         guard let entry = open[id], let item = engine.item(id) else { return }
         let orderKey = entry.origin.key ?? "item \(id)"
-        if !entry.checkpoint.isEmpty || plan.writeBackFlows.contains(entry.origin.flow) {
+        let lane = plan.flows[entry.origin.flow]?.lane ?? entry.origin.lane
+        let isMoved = lane != entry.origin.lane
+        let mayStand = !entry.checkpoint.isEmpty || isMoved && !item.isReplaceable
+        if mayStand || plan.writeBackFlows.contains(entry.origin.flow) {
             if entry.bytes != nil { step(.remapped(id, .ready(orderKey: orderKey), revision: item.revision)) }
             return
         }
@@ -235,6 +258,11 @@ extension ConductorLoop {
                 ?? forms.first { $0.isHold }.map {
                     Form(ordinal: entry.origin.ordinal, result: .hold, bytes: nil, detail: $0.detail)
                 } ?? Form(ordinal: entry.origin.ordinal, result: .skip(.mapping), bytes: nil, detail: nil)
+            if isMoved && form.isReady {
+                // An item belongs to its target: the flow's new one gets an item of its own under the same key.
+                makeItem(form, flow, inbox.id, inbox.document, .unattempted(id))
+                return try makeMissingParts(forms.filter { !$0.isHold }, flow, inbox)
+            }
             open[id]?.bytes = form.bytes
             open[id]?.areStored = false
             open[id]?.settings = flow.settings

@@ -417,6 +417,7 @@ extension HostProcess: HostControl {
         ]
         switch item.item.state {
         case .held(.severalFound), .held(.cannotFind), .held(.vendorSilent), .checking: return [resolve, retry]
+        case .held(.otherBooks): return [resolve]
         case .held(.changedAfterEffect): return [resolve, skip]
         case .held: return [retry, resolve, skip]
         case .retrying, .atVendor: return [retry]

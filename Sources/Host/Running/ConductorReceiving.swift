@@ -138,13 +138,18 @@ extension ConductorLoop {
             let content = UnreadableDocument.content(hint)
             let hash = try keyedHash(content.canonical())
             if try ledger.latest(stream: streamID, document: hint.document)?.hash == hash { return }
-            let inbox = inboxRow(streamID, hint.document, content, hash)
+            var waiting: [(flow: PlannedFlow, prior: Prior)] = []
             for flow in flows {
                 let parts = try ledger.liveParts(flow: flow.id, stream: streamID, document: hint.document)
                 if parts.contains(where: { !$0.isReplaceable }) { continue }
-                makeItem(
-                    Form(ordinal: 0, result: .hold, bytes: nil, detail: cause), flow, inbox.id, hint.document,
-                    parts.first.map { .unattempted($0.id) } ?? .none)
+                waiting.append((flow, parts.first.map { .unattempted($0.id) } ?? .none))
+            }
+            // Without an item the row would only hide the form that the next one is to be compared with.
+            if waiting.isEmpty { return }
+            let inbox = inboxRow(streamID, hint.document, content, hash)
+            for (flow, prior) in waiting {
+                let held = Form(ordinal: 0, result: .hold, bytes: nil, detail: cause)
+                makeItem(held, flow, inbox.id, hint.document, prior)
             }
         } catch {
             die(error)

@@ -255,6 +255,66 @@ struct RunningRevisionTests {
         #expect(try host.items().count == 4)
     }
 
+    @Test("taking them in again after a process died in the middle of it brings nothing twice")
+    func replayedTwice() throws {
+        let host = try Rehearsal()
+        host.round(host.received(Rehearsal.claim("a"), Rehearsal.claim("b")))
+        host.round(Rehearsal.applied(try host.delivery))
+        let before = try host.states().map(\.seen)
+        host.round(.commit([.state(connection: "@host", key: "replayed \(host.flow.id)", bytes: [])]) {})
+        try host.restart()
+        #expect(try host.states().map(\.seen).count == before.count)
+        #expect(try host.items().map(\.document) == ["a", "b"])
+    }
+
+    @Test("what a mapping left out is taken in once as well")
+    func replayedLeftOut() throws {
+        let rule = "skip: [{ when: { path: title, equals: 借款 }, rule: 借款 }]\ndocument:\n"
+        let host = try Rehearsal(Rehearsal.sample().replacing("mappings/claims.yaml", "document:\n", rule))
+        host.round(host.received(Rehearsal.claim("a", title: "借款")))
+        #expect(try host.states() == [.skipped(.mapping)])
+        try host.restart()
+        #expect(try host.states() == [.skipped(.mapping)])
+    }
+
+    // MARK: late answers
+
+    @Test("a look-up answered after a person has decided changes nothing", arguments: [true, false])
+    func lateFind(polled: Bool) throws {
+        let host = try Rehearsal(Rehearsal.sample("write_back: comment\n"))
+        host.round(host.received(Rehearsal.claim("a")))
+        let sent = try host.delivery
+        let late = Written(number: "记-3", id: "3", readBack: [])
+        if polled {
+            host.round(
+                .delivered(
+                    sent, Conductor.Answer(outcome: .atVendor(.accepted, pollAfter: 500), detail: nil, token: [9])))
+        } else {
+            host.round(Rehearsal.failed(sent, .transient, arrived: true))
+        }
+        host.later(EngineLimits.firstLookAfter)
+        #expect(host.ask(.resolve(1, number: "记-9", why: "seen", actor: "li")).json?["state"] == "done")
+        let comments = host.actor.log.deliveries.count
+        if polled {
+            host.round(.polled(sent, Conductor.Answer(outcome: .applied, detail: nil, written: late)))
+        } else {
+            host.round(.found(sent, .found(count: 1), late, detail: nil))
+        }
+        #expect(try host.items().first?.targetNumber == "记-9")
+        #expect(host.actor.log.deliveries.count == comments)
+    }
+
+    @Test("an answer of another writer generation brings no number")
+    func otherGeneration() throws {
+        let host = try Rehearsal()
+        host.round(host.received(Rehearsal.claim("a")))
+        var stale = try host.delivery
+        stale.epoch = 0
+        host.round(Rehearsal.applied(stale, number: "记-0"))
+        #expect(try host.states() == [.delivering(epoch: 1)])
+        #expect(try host.items().first?.targetNumber == nil)
+    }
+
     // MARK: corrections
 
     @Test("a correction of what the target refused takes its place, also after a restart", arguments: [true, false])

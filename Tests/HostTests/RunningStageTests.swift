@@ -37,6 +37,24 @@ struct RunningStageTests {
         }
     }
 
+    @Test("so with a target: what waits for it goes after a sound check, and not after a failed one")
+    func targetDenied() async throws {
+        let stage = try await Stage()
+        try stage.set("books", "write", "!14 -1 wrong secret")
+        try stage.file("a")
+        try await stage.run { host in
+            func isPaused() async throws -> Bool { try await stage.connection(host, "books")["state"] == "paused" }
+            try await stage.until("it stands still") { try await isPaused() }
+            try stage.set("books", "write", "记-1")
+            try stage.set("books", "probe", Self.broken)
+            #expect(try await host.answer("connection.check", ["name": "books"])["ok"] == false)
+            #expect(try await isPaused())
+            try stage.set("books", "probe", Self.sound)
+            #expect(try await host.answer("connection.check", ["name": "books"])["ok"] == true)
+            try await stage.until("the document is a voucher") { try await stage.counts(host)["done"] == 1 }
+        }
+    }
+
     @Test(
         "a source that has trouble, or throttles, is listed again by itself", arguments: ["10 -1", "11 1500", "15 -1"])
     func listingTroubled(failure: String) async throws {
@@ -112,8 +130,28 @@ struct RunningStageTests {
         let log = stage.log.lines.value.joined(separator: "\n")
         #expect(log.contains("VENDORWORD"), "the connector's own line")
         #expect(!log.contains(Stage.secret))
-        let books = try FileStore.read(stage.root + "/state/ledger.sqlite", limit: 1 << 26)
-        for word in [Stage.secret, "VENDORWORD"] { #expect(!String(decoding: books, as: UTF8.self).contains(word)) }
+    }
+
+    @Test("a secret that its vendor replaces: audited without its value, and masked from then on")
+    func replaced() async throws {
+        let stage = try await Stage()
+        let fresh = "Fr3sh-books-token-91c2"
+        try stage.set("books", "replace", fresh)
+        try stage.set("books", "write", "!18 -1 VENDORWORD \(fresh)")
+        try stage.file("a")
+        try await stage.run { host in
+            try await stage.until("it is held") { try await stage.counts(host)["held"] == 1 }
+            try await stage.until("the use is audited") {
+                try host.ledger.audit(limit: 100).contains { $0.action == "secret.use" }
+            }
+            let lines = try host.ledger.audit(limit: 100)
+            #expect(lines.contains { $0.action == "secret.replace" && $0.detail.contains("books/token") })
+            #expect(!lines.contains { $0.detail.contains(fresh) })
+            let item = try await host.answer("ledger.list", ["state": "held"])
+            #expect(item.text.contains("VENDORWORD"))
+            #expect(!item.text.contains(fresh))
+        }
+        #expect(!stage.log.lines.value.joined().contains(fresh))
     }
 
     @Test("doctor opens the vault anew: a key file that is gone is told while the host still runs")

@@ -178,9 +178,12 @@ struct ConductorLoop {
             settle(delivery, answer)
             step(.delivered(delivery.item, epoch: delivery.epoch, answer.outcome), detail: answer.detail)
         case .polled(let delivery, let answer):
+            // A person may have decided meanwhile.
+            guard case .atVendor(let wait)? = engine.item(delivery.item)?.state, wait.asking else { return }
             settle(delivery, answer)
             step(.polled(delivery.item, answer.outcome), detail: answer.detail)
         case .found(let delivery, let answer, let written, let detail):
+            guard case .checking(let check)? = engine.item(delivery.item)?.state, check.asking else { return }
             if answer == .found(count: 1), let written { link(delivery, written) }
             step(.found(delivery.item, answer), detail: detail)
         case .commit(let more, let done):

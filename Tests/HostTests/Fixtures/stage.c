@@ -1,5 +1,5 @@
-/* A connector that says what the files of one folder tell it to: `describe`, `probe`, `page`, `doc-ID`, `write`. A file
- * that begins with `!CLASS RETRY_AFTER ` is a failure with these words. */
+/* A connector that says what the files of one folder tell it to: `describe`, `probe`, `page`, `doc-ID`, `write`,
+ * `replace`. A file that begins with `!CLASS RETRY_AFTER ` is a failure with these words. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 static const datong_host *host;
 static const datong_crypto_service *crypto;
 static const datong_log_service *logger;
+static const datong_secret_service *secret;
 
 static datong_bytes text(const char *words) { return (datong_bytes){(const uint8_t *)words, strlen(words)}; }
 
@@ -47,6 +48,7 @@ static int32_t init(const datong_host *given) {
     host = given;
     crypto = host->get_service(DATONG_SERVICE_CRYPTO);
     logger = host->get_service(DATONG_SERVICE_LOG);
+    secret = host->get_service(DATONG_SERVICE_SECRET);
     return DATONG_OK;
 }
 static void shut(void) {}
@@ -110,7 +112,9 @@ static int32_t read_page(void *connection, const datong_call *call, const datong
 static int32_t write_records(void *connection, const datong_call *call, const datong_write_request *request,
                              const datong_write_sink *sink) {
     (void)connection;
-    char room[4096];
+    char room[4096], fresh[256];
+    if (scene("replace", fresh, sizeof fresh)[0] && secret->replace(call, text("token"), text(fresh)) != DATONG_OK)
+        return failed(call, "!14 -1 the secret was not replaced");
     scene("write", room, sizeof room);
     datong_segment parts[] = {{text("b"), {0}}};
     datong_crypto_request sign = {.size = sizeof sign, .operation = DATONG_CRYPTO_HMAC, .algorithm = text("sha256"),

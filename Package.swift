@@ -146,7 +146,8 @@ let package = Package(
             exclude: ["Clients"], swiftSettings: strict),
         .testTarget(
             name: "HostTests",
-            dependencies: ["Host", "SimulatorKit", "DingTalkSimulator", "KingdeeSimulator"], swiftSettings: strict),
+            dependencies: ["Host", "SimulatorKit", "DingTalkSimulator", "KingdeeSimulator"], exclude: ["Fixtures"],
+            swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ] + connector("DingTalk") + connector("Kingdee")
 )

@@ -81,6 +81,40 @@ import Testing
         #expect(bench.state(1)?.seen == .checking)
     }
 
+    @Test func aSecondAbsenceBeforeTheHorizonProvesNothingEither() {
+        var bench = unknown(Bench(horizon: 60_000, ladder: [1]))
+        bench.pass(EngineLimits.firstLookAfter)
+        bench.look(1, .absent)
+        // A person is in a hurry, more than once.
+        for _ in 1...3 {
+            bench.step(.retry(1))
+            bench.pass(1_000)
+            #expect(bench.found == [1])
+            bench.look(1, .absent)
+            #expect(bench.state(1)?.seen == .checking)
+        }
+        // Nor one that was asked for before it and answered after it.
+        bench.step(.retry(1))
+        bench.pass(0)
+        bench.now += 90_000
+        bench.look(1, .absent)
+        #expect(bench.state(1)?.seen == .checking)
+        bench.pass(EngineLimits.firstLookAfter)
+        #expect(bench.found == [1])
+        bench.look(1, .absent)
+        #expect(bench.state(1)?.seen == .pending)
+    }
+
+    @Test func aFirstAbsenceAfterTheHorizonIsStillOnlyOne() {
+        var bench = unknown(Bench(horizon: 500, ladder: [1]))
+        bench.pass(EngineLimits.firstLookAfter)
+        bench.look(1, .absent)
+        #expect(bench.state(1)?.seen == .checking)
+        bench.pass(EngineLimits.firstLookAfter)
+        bench.look(1, .absent)
+        #expect(bench.state(1)?.seen == .pending)
+    }
+
     @Test func aTargetThatRefusesDuplicatesIsAskedOnlyOnce() {
         var bench = unknown(Bench(unique: true, ladder: [1]))
         bench.pass(EngineLimits.firstLookAfter)

@@ -256,12 +256,16 @@ struct RunningLimitTests {
     @Test("a revision that changes nothing keeps the counts")
     func unchanged() async {
         let keeper = keeper()
-        let rules = [rule("per_second", window: 1_000, max: 3), rule("per_minute", window: 60_000, max: 10)]
+        let rules = [
+            rule("per_second", window: 1_000, max: 3), rule("per_minute", window: 60_000, max: 10),
+            rule("per_day", window: 86_400_000, max: 1_000),
+        ]
         keeper.set("books", rules)
         clock.advance(1_010)
         #expect(await goingNow(keeper) == 3)
         keeper.set("books", rules)
         #expect(await goingNow(keeper) == 0)
         #expect(spent(keeper, "per_minute") == 3)
+        #expect(spent(keeper, "per_day") == 3, "what is left of a block is not lost with every revision")
     }
 }

@@ -186,6 +186,7 @@ final class Rehearsal {
                     epoch: start.highestEpoch + 1, names: start.names)
             }
         plan = try builder.build()
+        try ledger.commit(builder.newNames)
         loop = Self.loop(ledger, sealer, actor, clock, start)
         loop.recover(start, plan)
         _ = loop.finishRound()

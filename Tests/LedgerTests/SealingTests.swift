@@ -19,6 +19,13 @@ struct SealingTests {
             .state(connection: "books", key: "page", bytes: bytes),
             .state(connection: "office", key: "page", bytes: bytes),
             .link(LinkRow(item: 1, number: "记-1", targetID: "100", readBack: bytes, at: 1)),
+            .item(
+                Item(id: 2, flow: 1, lane: 1, orderKey: "", state: .held(.mapping), revision: 1), detail: Self.secret,
+                at: 1
+            ),
+            .openIntent(2, attempt: 1, epoch: 1, at: 1),
+            .closeIntent(2, attempt: 1, end: .notApplied, detail: Self.secret, at: 2),
+            .hint(stream: 1, document: "doc-3", known: Self.secret, at: 1),
         ])
         return books
     }
@@ -37,6 +44,11 @@ struct SealingTests {
         #expect(try books.ledger.checkpoint(1) == Array(Self.secret.utf8))
         #expect(try books.ledger.token(1) == Array(Self.secret.utf8))
         #expect(try books.ledger.state(connection: "books", key: "page") == Array(Self.secret.utf8))
+        // Causes and what an event told are payload too.
+        let views = try books.ledger.list(flow: nil, hidingDone: [], state: nil, limit: 9)
+        #expect(views.first { $0.id == 2 }?.detail == Self.secret)
+        #expect(try books.ledger.intents(2).map(\.detail) == [Self.secret])
+        #expect(try books.ledger.start().hints.map(\.known) == [Self.secret])
     }
 
     @Test(

@@ -152,7 +152,7 @@ struct ConductorLoop {
         if let death { return Conductor.refuse(message, death) }
         switch message {
         case .plan(let plan):
-            for lane in run(plan) { step(.targetChanged(lane)) }
+            _ = run(plan)
         case .received(let stream, let documents, let cursor, let fetched, let done):
             receive(documents, stream)
             for done in fetched {
@@ -215,7 +215,7 @@ struct ConductorLoop {
         log.notice("answer of an older attempt", metadata: ["item": "\(delivery.item)"])
     }
 
-    /// Runs a plan. Gives the lanes that lead to other books than before.
+    /// Runs a plan. Gives the lanes that lead to other books than before: at a start their items are yet to come.
     mutating func run(_ next: Plan) -> [LaneID] {
         let remaps = plan.revision != 0
         let before = plan
@@ -224,7 +224,14 @@ struct ConductorLoop {
             .subtracting(next.flows.keys).subtracting(next.writeBackFlows)
         for flow in gone.sorted() { step(.flowGone(flow)) }
         let elsewhere = noteBooks()
-        for lane in plan.lanes.values.sorted(by: { $0.id < $1.id }) { step(.lane(lane.id, lane.rules)) }
+        if remaps { hold(elsewhere) }
+        let lanes = plan.lanes.values.sorted { $0.id < $1.id }
+        for lane in lanes {
+            // Nothing leaves before it was mapped again: a lane opens last.
+            var rules = lane.rules
+            if remaps { rules.maxInFlight = 0 }
+            step(.lane(lane.id, rules))
+        }
         for flow in next.flows.values.sorted(by: { $0.id < $1.id }) {
             let paused = pausedFlows[flow.id] ?? false
             let onChange: ChangePolicy = flow.file.onChange == .ignore ? .ignore : .hold
@@ -236,6 +243,7 @@ struct ConductorLoop {
         if remaps {
             step(.revision(next.revision))
             for flow in next.flows.values.sorted(by: { $0.id < $1.id }) { replay(flow) }
+            for lane in lanes { step(.lane(lane.id, lane.rules)) }
         }
         return elsewhere
     }
@@ -262,7 +270,7 @@ struct ConductorLoop {
             open[item.id] = entry
             step(.recovered(item))
         }
-        for lane in elsewhere { step(.targetChanged(lane)) }
+        hold(elsewhere)
         for flow in plan.flows.values.sorted(by: { $0.id < $1.id }) { replay(flow) }
         for (stream, hints) in Dictionary(grouping: start.hints, by: \.stream) {
             let wanted = hints.map { Conductor.Hinted(document: $0.document, known: $0.known) }

@@ -138,13 +138,18 @@ extension ConductorLoop {
             let content = UnreadableDocument.content(hint)
             let hash = try keyedHash(content.canonical())
             if try ledger.latest(stream: streamID, document: hint.document)?.hash == hash { return }
-            let inbox = inboxRow(streamID, hint.document, content, hash)
+            var waiting: [(flow: PlannedFlow, prior: Prior)] = []
             for flow in flows {
                 let parts = try ledger.liveParts(flow: flow.id, stream: streamID, document: hint.document)
                 if parts.contains(where: { !$0.isReplaceable }) { continue }
-                makeItem(
-                    Form(ordinal: 0, result: .hold, bytes: nil, detail: cause), flow, inbox.id, hint.document,
-                    parts.first.map { .unattempted($0.id) } ?? .none)
+                waiting.append((flow, parts.first.map { .unattempted($0.id) } ?? .none))
+            }
+            // Without an item the row would only hide the form that the next one is to be compared with.
+            if waiting.isEmpty { return }
+            let inbox = inboxRow(streamID, hint.document, content, hash)
+            for (flow, prior) in waiting {
+                let held = Form(ordinal: 0, result: .hold, bytes: nil, detail: cause)
+                makeItem(held, flow, inbox.id, hint.document, prior)
             }
         } catch {
             die(error)
@@ -188,25 +193,35 @@ extension ConductorLoop {
         do throws(Problem) {
             for lane in plan.lanes.values.sorted(by: { $0.id < $1.id }) {
                 guard let tenant = plan.connections[lane.connection]?.tenant else { continue }
-                let (target, since) = ("target \(lane.id)", "target since \(lane.id)")
-                let known = try ledger.state(connection: Self.ownState, key: target)
+                let known = try ledger.state(connection: Self.ownState, key: "target \(lane.id)")
                 if known == Array(tenant.utf8) {
-                    let stored = String(
-                        decoding: try ledger.state(connection: Self.ownState, key: since), as: UTF8.self)
-                    plan.lanes[lane.id]?.rules.booksSince = Int64(stored) ?? 0
-                    continue
+                    let since = try ledger.state(connection: Self.ownState, key: "target since \(lane.id)")
+                    plan.lanes[lane.id]?.rules.booksSince = Int64(String(decoding: since, as: UTF8.self)) ?? 0
+                } else if known.isEmpty {
+                    changes.append(
+                        .state(connection: Self.ownState, key: "target \(lane.id)", bytes: Array(tenant.utf8)))
+                } else {
+                    plan.lanes[lane.id]?.rules.booksSince = lane.rules.epoch
+                    elsewhere.append(lane.id)
                 }
-                changes.append(.state(connection: Self.ownState, key: target, bytes: Array(tenant.utf8)))
-                if known.isEmpty { continue }
-                changes.append(
-                    .state(connection: Self.ownState, key: since, bytes: Array("\(lane.rules.epoch)".utf8)))
-                plan.lanes[lane.id]?.rules.booksSince = lane.rules.epoch
-                elsewhere.append(lane.id)
             }
         } catch {
             die(error)
         }
         return elsewhere
+    }
+
+    /// Holds what was sent to the former books. The items first: a commit in between must not make the host forget them.
+    mutating func hold(_ elsewhere: [LaneID]) {
+        for lane in elsewhere {
+            guard let planned = plan.lanes[lane], let tenant = plan.connections[planned.connection]?.tenant else {
+                continue
+            }
+            step(.targetChanged(lane))
+            let epoch = Array("\(planned.rules.epoch)".utf8)
+            changes.append(.state(connection: Self.ownState, key: "target since \(lane)", bytes: epoch))
+            changes.append(.state(connection: Self.ownState, key: "target \(lane)", bytes: Array(tenant.utf8)))
+        }
     }
 
     private func keyedHash(_ bytes: [UInt8]) throws(Problem) -> [UInt8] {
@@ -224,11 +239,15 @@ extension ConductorLoop {
         return IdempotencyKey.make(parts: [flow.file.id, tenant, document, flow.file.to.document, "\(ordinal)"])
     }
 
-    /// Maps an item again under the running revision. One whose effect is half there keeps its bytes.
+    /// Maps an item again under the running revision. One whose effect is half there keeps its bytes, and so does one
+    /// that may have to go to another connection than the flow's: bytes, settings and target stay together.
     mutating func remap(_ id: ItemID) {
         guard let entry = open[id], let item = engine.item(id) else { return }
         let orderKey = entry.origin.key ?? "item \(id)"
-        if !entry.checkpoint.isEmpty || plan.writeBackFlows.contains(entry.origin.flow) {
+        let lane = plan.flows[entry.origin.flow]?.lane ?? entry.origin.lane
+        let isMoved = lane != entry.origin.lane
+        let mayStand = !entry.checkpoint.isEmpty || isMoved && !item.isReplaceable
+        if mayStand || plan.writeBackFlows.contains(entry.origin.flow) {
             if entry.bytes != nil { step(.remapped(id, .ready(orderKey: orderKey), revision: item.revision)) }
             return
         }
@@ -249,6 +268,11 @@ extension ConductorLoop {
                 ?? forms.first { $0.isHold }.map {
                     Form(ordinal: entry.origin.ordinal, result: .hold, bytes: nil, detail: $0.detail)
                 } ?? Form(ordinal: entry.origin.ordinal, result: .skip(.mapping), bytes: nil, detail: nil)
+            if isMoved && form.isReady {
+                // An item belongs to its target: the flow's new one gets an item of its own under the same key.
+                makeItem(form, flow, inbox.id, inbox.document, .unattempted(id))
+                return try makeMissingParts(forms.filter { !$0.isHold }, flow, inbox)
+            }
             open[id]?.bytes = form.bytes
             open[id]?.areStored = false
             open[id]?.settings = flow.settings

@@ -1,7 +1,9 @@
 import Values
+import Vault
 import Workers
 
-/// A connection's worker with the connection's own time-outs, and failures as problems where a stream needs them.
+/// A connection's worker with the connection's own time-outs, and failures as problems where a stream needs them: what a
+/// vendor says in them is masked, wherever they go.
 final class ConnectionWorker: Sendable {
     let connection: String
     /// Reads the connector takes at once.
@@ -10,11 +12,12 @@ final class ConnectionWorker: Sendable {
     private let timeouts: [String: Int64]
     private let isPractice: Bool
     private let limits: LimitKeeper
+    private let mask: SecretMask
     private let now: @Sendable () -> Int64
 
     init(
         connection: String, readers: Int, supervisor: WorkerSupervisor, timeouts: [String: Int64], isPractice: Bool,
-        limits: LimitKeeper, now: @escaping @Sendable () -> Int64
+        limits: LimitKeeper, mask: SecretMask, now: @escaping @Sendable () -> Int64
     ) {
         self.connection = connection
         self.readers = readers
@@ -22,6 +25,7 @@ final class ConnectionWorker: Sendable {
         self.timeouts = timeouts
         self.isPractice = isPractice
         self.limits = limits
+        self.mask = mask
         self.now = now
     }
 
@@ -72,7 +76,7 @@ final class ConnectionWorker: Sendable {
             throw error.problem
         }
         guard case .text(let bytes) = answer else { throw .connectorAnswered(connection, "probe") }
-        return try JSON.parse(bytes)
+        return try JSON.parse(mask.mask(bytes))
     }
 
     /// A worker that was paused because it kept ending may start again.
@@ -90,8 +94,14 @@ final class ConnectionWorker: Sendable {
         case .failure(let failure):
             let told = Dispatcher.told(failure)
             throw ConnectionTrouble(
-                problem: .called(connection, failure), cls: told.cls, retryAfter: told.retryAfter)
+                problem: masked(.called(connection, failure)), cls: told.cls, retryAfter: told.retryAfter)
         }
+    }
+
+    private func masked(_ problem: Problem) -> Problem {
+        Problem(
+            problem.code, zh: mask.mask(problem.what.zh), en: mask.mask(problem.what.en), nextZH: problem.next.zh,
+            nextEN: problem.next.en)
     }
 
     private func drift(_ ability: String) -> ConnectionTrouble {

@@ -19,6 +19,7 @@ struct Form {
     /// Rule or cause for people, JSON text.
     var detail: String?
 
+    var isReady: Bool { if case .ready = result { true } else { false } }
     var isHold: Bool { if case .hold = result { true } else { false } }
 
     func disposition(key: String) -> Disposition {

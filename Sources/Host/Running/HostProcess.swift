@@ -224,7 +224,7 @@ final class HostProcess: Sendable {
             let worker = ConnectionWorker(
                 connection: name, readers: concurrency[.read], supervisor: supervisor,
                 timeouts: connection.file.timeouts,
-                isPractice: workspace.practice, limits: limits, now: Self.clock)
+                isPractice: workspace.practice, limits: limits, mask: mask, now: Self.clock)
             let old = state.withLock { state -> ConnectionWorker? in
                 defer {
                     state.workers[name] = worker

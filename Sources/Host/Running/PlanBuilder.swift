@@ -40,6 +40,12 @@ struct PlanBuilder {
             else { throw .noConnection(file.from.connection) }
             try add(file, source, target, &plan)
         }
+        // What is on its way to a target that no flow names any more is finished there.
+        for name in (names[.lane] ?? [:]).keys.sorted() {
+            guard let slash = name.firstIndex(of: "/"), let target = plan.connections[String(name[..<slash])]
+            else { continue }
+            _ = try? lane(target, String(name[name.index(after: slash)...]), &plan)
+        }
         return plan
     }
 

@@ -189,7 +189,12 @@ final class SourceStreams: Sendable {
             for record in page.records {
                 switch record.content {
                 case .document(let bytes):
-                    documents.append(Conductor.Received(id: record.id, content: try JSON.parse(bytes)))
+                    if let content = try? JSON.parse(bytes) {
+                        documents.append(Conductor.Received(id: record.id, content: content))
+                    } else {
+                        // Asked for by itself: one that is no JSON then either is held, and stops no other.
+                        hints.append(Conductor.Hinted(document: record.id, known: ""))
+                    }
                 case .hint(let known):
                     hints.append(
                         Conductor.Hinted(document: record.id, known: String(decoding: known, as: UTF8.self)))

@@ -166,9 +166,16 @@ public struct Engine: Sendable {
             becomeUnknown(item.id, epoch, now)
             return
         case .checking(var check):
+            // Two processes may disagree about the time: the horizon is measured by one, which is only slower.
+            check.since = now
+            check.nextAt = min(check.nextAt, now + EngineLimits.longestLookWait)
             check.asking = false
             item.state = .checking(check)
+        case .retrying(let at, let cls) where !cls.isConnectionTrouble:
+            let longest = flows[item.flow]?.ladder.max() ?? EngineLimits.longestLookWait
+            item.state = .retrying(at: min(at, now + longest), class: cls)
         case .atVendor(var wait):
+            wait.pollAt = min(wait.pollAt, now + EngineLimits.longestPoll)
             wait.asking = false
             item.state = .atVendor(wait)
         default: break

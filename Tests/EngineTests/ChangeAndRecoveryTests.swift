@@ -154,4 +154,29 @@ import Testing
         bench.step(.resolve(1))
         #expect(bench.settled == [1: .done])
     }
+
+    @Test func theHorizonIsMeasuredByOneProcess() {
+        // The process that wrote this had its clock an hour behind: not an hour has passed.
+        var bench = Bench()
+        let check = Check(since: bench.now - 3_600_000, nextAt: bench.now - 1, looks: 1)
+        bench.step(
+            .recovered(Item(id: 1, flow: 1, lane: 1, orderKey: "k1", state: .checking(check), attempts: 1, revision: 1))
+        )
+        bench.pass(0)
+        #expect(bench.found == [1])
+        bench.look(1, .absent)
+        #expect(bench.state(1)?.seen == .checking)
+        bench.pass(60_000)
+        bench.look(1, .absent)
+        #expect(bench.state(1)?.seen == .pending)
+    }
+
+    @Test func whatAProcessWithAClockAheadLeftWaitsNoLongerThanItsLadder() {
+        var bench = Bench()
+        let state = ItemState.retrying(at: bench.now + 86_400_000, class: .transient)
+        bench.step(
+            .recovered(Item(id: 1, flow: 1, lane: 1, orderKey: "k1", state: state, attempts: 1, revision: 1)))
+        bench.pass(300_000)
+        #expect(bench.delivered == [1])
+    }
 }

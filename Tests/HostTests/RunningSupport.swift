@@ -17,6 +17,10 @@ final class FakeClock: Sendable {
     init(_ start: Int64 = 1_800_000_000_000) { value = Mutex(start) }
     var now: Int64 { value.withLock { $0 } }
     func advance(_ by: Int64) { value.withLock { $0 += by } }
+    private let set = Mutex<Int64>(0)
+    /// Somebody sets the machine's clock: no time passes.
+    func step(_ by: Int64) { set.withLock { $0 += by } }
+    var both: HostClock { HostClock(wall: { self.now + self.set.withLock { $0 } }, steady: { self.now }) }
 }
 
 /// A value that several tasks change.
@@ -153,7 +157,7 @@ final class Rehearsal {
         _ ledger: Ledger, _ sealer: TestSealer, _ actor: FakeActor, _ clock: FakeClock, _ start: Ledger.Start
     ) -> ConductorLoop {
         ConductorLoop(
-            ledger: ledger, sealer: sealer, actor: actor, log: HostLog.quiet, now: { clock.now }, start: start)
+            ledger: ledger, sealer: sealer, actor: actor, log: HostLog.quiet, clock: clock.both, start: start)
     }
 
     /// One round: what has arrived, a look at the clock, one commit, then the actions.

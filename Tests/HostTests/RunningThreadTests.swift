@@ -13,7 +13,7 @@ struct RunningConductorThreadTests {
     private func conductor(_ host: Rehearsal) throws -> Conductor {
         let clock = host.clock
         let conductor = Conductor(
-            ledger: host.ledger, sealer: host.sealer, actor: host.actor, log: HostLog.quiet, now: { clock.now })
+            ledger: host.ledger, sealer: host.sealer, actor: host.actor, log: HostLog.quiet, clock: clock.both)
         conductor.begin(try host.ledger.start(), plan: host.plan)
         return conductor
     }

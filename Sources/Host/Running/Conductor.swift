@@ -1,4 +1,5 @@
 import Engine
+import Dispatch
 import Foundation
 import Ledger
 import Logging
@@ -96,28 +97,27 @@ final class Conductor: Sendable {
     }
 
     private let inbox = Mutex(Inbox())
-    private let bell = NSCondition()
+    private let bell = DispatchSemaphore(value: 0)
     private let ledger: Ledger
     private let sealer: any PayloadSealing
     private let actor: any Actor
     private let log: Logger
-    private let now: @Sendable () -> Milliseconds
+    private let clock: HostClock
 
     init(
-        ledger: Ledger, sealer: any PayloadSealing, actor: any Actor, log: Logger,
-        now: @escaping @Sendable () -> Milliseconds
+        ledger: Ledger, sealer: any PayloadSealing, actor: any Actor, log: Logger, clock: HostClock
     ) {
         self.ledger = ledger
         self.sealer = sealer
         self.actor = actor
         self.log = log
-        self.now = now
+        self.clock = clock
     }
 
     /// Starts the thread. `start` is what the ledger held, `plan` what runs.
     func begin(_ start: Ledger.Start, plan: Plan) {
         let thread = Thread { [self] in
-            var loop = ConductorLoop(ledger: ledger, sealer: sealer, actor: actor, log: log, now: now, start: start)
+            var loop = ConductorLoop(ledger: ledger, sealer: sealer, actor: actor, log: log, clock: clock, start: start)
             loop.recover(start, plan)
             if !loop.finishRound() { return end(loop.death ?? .hostGone("it is stopping")) }
             while true {
@@ -167,11 +167,7 @@ final class Conductor: Sendable {
             return (inbox.messages.count == 1, nil)
         }
         if let ended { Self.refuse(message, ended) }
-        if first {
-            bell.lock()
-            bell.signal()
-            bell.unlock()
-        }
+        if first { bell.signal() }
     }
 
     /// Makes changes durable and returns when they are.
@@ -181,8 +177,6 @@ final class Conductor: Sendable {
     }
 
     private func next(until wake: Milliseconds?) -> [Message] {
-        bell.lock()
-        defer { bell.unlock() }
         while true {
             let taken = inbox.withLock { inbox in
                 let taken = inbox.messages
@@ -191,9 +185,9 @@ final class Conductor: Sendable {
             }
             if !taken.isEmpty { return taken }
             if let wake {
-                let wait = wake - now()
+                let wait = min(wake - clock.steady(), HostLimits.longestConductorWaitMs)
                 if wait <= 0 { return [] }
-                if !bell.wait(until: Date(timeIntervalSinceNow: Double(wait) / 1000)) { return [] }
+                if bell.wait(timeout: .now() + .milliseconds(Int(wait))) == .timedOut { return [] }
             } else {
                 bell.wait()
             }

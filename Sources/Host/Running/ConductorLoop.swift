@@ -35,7 +35,7 @@ struct ConductorLoop {
     let sealer: any PayloadSealing
     let actor: any Conductor.Actor
     let log: Logger
-    let now: @Sendable () -> Milliseconds
+    let clock: HostClock
     var plan: Plan
     var open: [ItemID: Open] = [:]
     var nextInbox: Int64
@@ -54,17 +54,20 @@ struct ConductorLoop {
 
     init(
         ledger: Ledger, sealer: any PayloadSealing, actor: any Conductor.Actor, log: Logger,
-        now: @escaping @Sendable () -> Milliseconds, start: Ledger.Start
+        clock: HostClock, start: Ledger.Start
     ) {
         self.ledger = ledger
         self.sealer = sealer
         self.actor = actor
         self.log = log
-        self.now = now
+        self.clock = clock
         plan = Plan(revision: 0, connections: [:], flows: [:], streams: [:], lanes: [:], timeZone: "UTC")
         nextInbox = start.nextInbox
         nextItem = start.nextItem
     }
+
+    /// What rows and people get.
+    func now() -> Milliseconds { clock.wall() }
 
     // MARK: a round
 
@@ -111,14 +114,14 @@ struct ConductorLoop {
     }
 
     mutating func tick() {
-        guard let wake = engine.nextWake, wake <= now() else { return }
+        guard let wake = engine.nextWake, wake <= clock.steady() else { return }
         step(.tick)
     }
 
     /// Lets the engine decide, and turns its effects into changes and actions.
     mutating func step(_ event: Event, detail: String? = nil) {
         let at = now()
-        for effect in engine.step(event, now: at) {
+        for effect in engine.step(event, now: clock.steady()) {
             switch effect {
             case .persist(let item):
                 let detail = item.state == .held(.otherBooks) ? Words.targetChanged : detail

@@ -14,6 +14,8 @@ enum HostLimits {
     static let probeTimeoutMs: Int64 = 30_000
     /// One frame of an event stream: the vendor wants its answer in seconds.
     static let frameTimeoutMs: Int64 = 10_000
+    /// Longest the conductor waits without looking at the clock again.
+    static let longestConductorWaitMs: Int64 = 60_000
     /// Documents fetched with one call: a failing call costs at most so many.
     static let fetchBatch = 4
     /// Documents received and not yet sent; above it sweeps wait. Bounds memory, not the ledger.

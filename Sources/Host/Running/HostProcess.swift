@@ -54,11 +54,7 @@ final class HostProcess: Sendable {
     /// Who asks; the account at the other end of the control socket.
     @TaskLocal static var person = SystemUser.name
 
-    static let clock: @Sendable () -> Int64 = {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-    }
+    static let clock = HostClock.system.wall
 
     // MARK: starting
 
@@ -116,7 +112,8 @@ final class HostProcess: Sendable {
         }
         let sessions = SessionStore(now: now) { try? mask.add(SecretBytes(copying: $0), name: "session") }
         let limits = LimitKeeper(
-            now: now, pay: { bucket, at, calls in await commit([.limitBlock(bucket: bucket, from: at, calls: calls)]) },
+            now: HostClock.system.steady,
+            pay: { bucket, at, calls in await commit([.limitBlock(bucket: bucket, from: at, calls: calls)]) },
             paid: { bucket, from in (try? ledger.limitBlocks(bucket: bucket, from: from)) ?? [] })
         let http = try HTTPClient()
         let services = PluginServices(
@@ -124,7 +121,7 @@ final class HostProcess: Sendable {
             now: now,
             commit: commit, post: { changes in conductorBox.withLock { $0 }?.send(.commit(changes) {}) })
         let dispatcher = Dispatcher(services: services, mask: mask, log: log, now: now) { ended.end(with: $0) }
-        let conductor = Conductor(ledger: ledger, sealer: sealer, actor: dispatcher, log: log, now: now)
+        let conductor = Conductor(ledger: ledger, sealer: sealer, actor: dispatcher, log: log, clock: .system)
         conductorBox.withLock { $0 = conductor }
         let streams = SourceStreams(conductor: conductor, ledger: ledger, mask: mask, log: log, now: now)
         dispatcher.join(conductor, streams)

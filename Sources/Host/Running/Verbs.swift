@@ -184,7 +184,8 @@ extension HostProcess: HostControl {
                 "next_en": .string("mend the cause, then datong connection check \(connection)"),
             ]
         case .until(let at, let cls):
-            let when = time(at).string ?? ""
+            // The engine counts in steady time, people in the machine's.
+            let when = time(HostClock.system.wall() + at - HostClock.system.steady()).string ?? ""
             return [
                 "code": .string("I-PAUSED-\(cls)"), "zh": .string("暂停发送到 \(when) (\(cls))"),
                 "en": .string("sending pauses until \(when) (\(cls))"),

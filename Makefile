@@ -27,7 +27,7 @@ export DATONG_BIN := $(BIN)
 SLOW := EndToEnd|DingTalkClientTests|KingdeeClientTests|LongRun
 TEST := $(SWIFT) test $(SWIFTPM) --skip-build --disable-xctest
 
-.PHONY: help setup venv build release tests worker check lint test full demo bench docs format clean
+.PHONY: help setup venv build release tests worker check lint test sim full demo bench docs format clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -69,6 +69,9 @@ check: lint tests ## the fast tests: unit, engine, tidy (at most 10 minutes)
 
 test: setup venv lint tests ## everything a fresh machine needs, then all tests (at most 40 minutes); what CI runs
 	@$(TEST)
+
+sim: tests ## YEARS virtual years of a customer (3), with seeds nobody has tried; SEED=n for one again
+	@DATONG_SIM_YEARS=$${YEARS:-3} DATONG_SEED=$${SEED:-} $(TEST) --filter HostTestKitTests
 
 full: ## all tests, with 200 random kills in place of 30
 	@DATONG_FULL=1 $(MAKE) test

@@ -44,6 +44,7 @@ let package = Package(
     products: [
         .executable(name: "datong", targets: ["datong"]),
         .executable(name: "datong-simulator", targets: ["datong-simulator"]),
+        .library(name: "HostTestKit", targets: ["HostTestKit"]),
         .library(name: "DingTalk", type: .dynamic, targets: ["DingTalk", "DingTalkShim"]),
         .library(name: "Kingdee", type: .dynamic, targets: ["Kingdee", "KingdeeShim"]),
     ],
@@ -96,6 +97,8 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
+        .target(
+            name: "HostTestKit", dependencies: ["Host", "Engine", "Ledger", "Values", "Vault"], swiftSettings: strict),
         .executableTarget(name: "datong", dependencies: ["Host"], path: "Sources/Datong", swiftSettings: strict),
 
         // Vendor simulators: they share nothing with the connectors, not even Values.
@@ -148,6 +151,7 @@ let package = Package(
             name: "HostTests",
             dependencies: ["Host", "SimulatorKit", "DingTalkSimulator", "KingdeeSimulator"], exclude: ["Fixtures"],
             swiftSettings: strict),
+        .testTarget(name: "HostTestKitTests", dependencies: ["HostTestKit"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ] + connector("DingTalk") + connector("Kingdee")
 )

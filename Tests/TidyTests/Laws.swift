@@ -71,6 +71,7 @@ enum Laws {
                 "Mapping", "Network", "Synchronization", "Values", "Vault", "Workers", "Yams",
             ]
         ),
+        ("Sources/HostTestKit", "HostTestKit", ["Engine", "Host", "Ledger", "Synchronization", "Values", "Vault"]),
         ("Sources/Datong", "datong", ["Glibc", "Host"]),
     ]
 

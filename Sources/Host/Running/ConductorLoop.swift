@@ -275,7 +275,7 @@ struct ConductorLoop {
         }
         hold(elsewhere)
         for flow in plan.flows.values.sorted(by: { $0.id < $1.id }) { replay(flow) }
-        for (stream, hints) in Dictionary(grouping: start.hints, by: \.stream) {
+        for (stream, hints) in Dictionary(grouping: start.hints, by: \.stream).sorted(by: { $0.key < $1.key }) {
             let wanted = hints.map { Conductor.Hinted(document: $0.document, known: $0.known) }
             actions.append(.fetch(stream: stream, wanted))
         }

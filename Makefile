@@ -20,11 +20,11 @@ C_CHECKED = $(shell find $(wildcard Sources Plugins Examples Tests/WorkersTests/
 WORKER_SOURCES := $(wildcard Sources/Worker/*.c)
 WORKER_HEADERS := $(wildcard Sources/Worker/*.h Sources/Worker/include/*.h Sources/PluginABI/include/*.h)
 
-# Tests find the worker and the programs by these. What `check` leaves out: real programs end to end, the vendors' own
-# clients, and tests that wait long by their nature.
+# Tests find the worker and the programs by these. What `check` leaves out: real programs end to end, and the vendors'
+# own clients.
 export DATONG_WORKER := $(BIN)/datong-worker
 export DATONG_BIN := $(BIN)
-SLOW := EndToEnd|DingTalkClientTests|KingdeeClientTests|LongRun
+SLOW := EndToEnd|DingTalkClientTests|KingdeeClientTests
 TEST := $(SWIFT) test $(SWIFTPM) --skip-build --disable-xctest
 
 .PHONY: help setup venv build release tests worker check lint test full demo bench docs format clean

@@ -223,6 +223,16 @@ enum Laws {
         }
     }
 
+    private static let foreignNotes = ["(ruling ", "§", "of the specification"]
+
+    /// A number of a list that a reader of this repository does not have: the reason itself belongs there.
+    static func foreignNotes(_ file: TextFile) -> [Finding] {
+        guard !file.isIn("Tests/TidyTests"), file.mentions(foreignNotes) else { return [] }
+        return file.findings(of: file.lines) { line in
+            foreignNotes.first { line.contains($0) }.map { "refers to notes that are not here: \($0)" }
+        }
+    }
+
     /// The path of one machine or one person.
     static func machinePaths(_ file: TextFile) -> [Finding] {
         let starts = ["/home/", "/Users/", "/root/", "/work/"]

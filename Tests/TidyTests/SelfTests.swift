@@ -93,6 +93,12 @@ struct SelfTests {
         #expect(lines(Laws.finished(bad)) == [1, 2, 3, 4])
     }
 
+    @Test("a number of notes that are not here is found, a number of ours is not")
+    func foreignNotes() {
+        let bad = TextFile("docs/guide.md", "Sealed (ruling 3).\nSee §4.\nSee adr/0003, 4 rulings.\n")
+        #expect(lines(Laws.foreignNotes(bad)) == [1, 2])
+    }
+
     @Test("a path of one machine is found, a path of a URL or of a home is not")
     func machinePaths() {
         let bad = TextFile(

@@ -75,6 +75,9 @@ struct TidyTests {
     @Test("nothing unfinished is in the tree")
     func nothingUnfinished() { #expect(judge(Laws.finished) == []) }
 
+    @Test("no reason is left to notes that are not in the tree")
+    func reasonsAreHere() { #expect(judge(Laws.foreignNotes) == []) }
+
     @Test("no path of one machine is in the tree")
     func noMachinePaths() { #expect(judge(Laws.machinePaths) == []) }
 

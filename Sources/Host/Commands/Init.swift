@@ -182,7 +182,7 @@ struct Scaffold {
     var historyStart: String
     var historyBefore: String
 
-    /// What the check-list recommends for a scenario.
+    /// What suits a scenario, unless the customer decides otherwise.
     static func recommended(_ scenario: String) -> (documents: String, direction: String, trigger: String) {
         switch scenario {
         case "approval-to-voucher": ("approval/voucher", "one-way", "realtime")

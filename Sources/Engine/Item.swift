@@ -171,7 +171,7 @@ public enum FailureClass: Int, Sendable, CaseIterable {
         }
     }
 
-    /// Trouble of the connection and not of the document: it pauses the lane and spends no try: what the document holds did not cause it.
+    /// Trouble of the connection and not of the document: it pauses the lane and spends no try.
     public var isConnectionTrouble: Bool {
         switch self {
         case .throttled, .quotaSpent, .authExpired, .authDenied, .unreachable: true

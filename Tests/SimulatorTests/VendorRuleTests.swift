@@ -38,7 +38,8 @@ struct VendorRuleTests {
         try #require(lines.first == ["vendor", "rule", "mark", "says", "topic", "test", "case"])
         return try lines.dropFirst().map { cells in
             try #require(cells.count == 7, "\(cells)")
-            return Rule(vendor: cells[0], name: cells[1], mark: cells[2], topic: cells[4], test: cells[5], row: cells[6])
+            return Rule(
+                vendor: cells[0], name: cells[1], mark: cells[2], topic: cells[4], test: cells[5], row: cells[6])
         }
     }
 

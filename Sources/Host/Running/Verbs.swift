@@ -150,7 +150,7 @@ extension HostProcess: HostControl {
             "host": [
                 "version": .string(DatongRoot.version), "running": .bool(mode == .serve), "pid": .int(Int(getpid())),
                 "since": time(startedAt),
-            ], "connections": .array(connections), "flows": .array(flows), "alerts": [], "notes": .array(notes),
+            ], "connections": .array(connections), "flows": .array(flows), "notes": .array(notes),
         ]
     }
 

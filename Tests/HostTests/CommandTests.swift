@@ -340,6 +340,29 @@ struct CommandTests {
         #expect(inspect.status == 0 && inspect.out.contains("secret") && inspect.out.contains("token"))
     }
 
+    @Test("inspect marks what no flow of this version can carry, and nothing else")
+    func notInFlows() async throws {
+        let folder = try workspace()
+        var office = Sample.office.object ?? [:]
+        var product = office["products"]?[0]?.object ?? [:]
+        product["documents"] = [
+            ["type": "approval-comment", "abilities": ["write"], "comments_on": "approval"],
+            ["type": "message", "abilities": ["write"]],
+        ]
+        product["streams"] = [
+            ["document": "approval", "abilities": ["read"]], ["document": "account", "abilities": ["read"]],
+        ]
+        office["products"] = [.object(product)]
+        let library = folder.path + "/connectors/libOffice.so"
+        try FileStore.replace(library, JSON.object(office).serialized())
+        let shown = await run(["--lang", "en", "connector", "inspect", library]).out.split(separator: "\n")
+        let marked = shown.filter { $0.contains("not usable in flows of this version") }
+        #expect(marked.count == 2 && marked[0].contains("account") && marked[1].contains("message"), "\(shown)")
+        #expect(await run(["--lang", "zh", "connector", "inspect", library]).out.contains("本版本流程尚不可用"))
+        let told = try JSON.parse(await run(["--json", "connector", "inspect", library]).out)
+        #expect(told["not_in_flows"] == ["account", "message"])
+    }
+
     @Test("schema prints the published schema as it is")
     func schema() async throws {
         let result = await run(["schema", "voucher"])

@@ -590,7 +590,7 @@ typedef struct datong_read_ability {
 typedef struct datong_write_record {
     uint32_t size;
     uint32_t flags;
-    datong_bytes key;         /* idempotency key, within the length and alphabet describe declares */
+    datong_bytes key;         /* idempotency key: 32 characters of a to z and 2 to 7 */
     datong_bytes json;        /* the document */
     datong_bytes checkpoint;  /* what an earlier attempt saved, or empty */
     datong_bytes token;       /* poll: what `accepted` or `waiting` gave; void: the target's number */

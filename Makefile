@@ -11,6 +11,7 @@ BIN := $(abspath $(SCRATCH))/$(CONFIG)
 SWIFT := swift
 SWIFTPM := --scratch-path $(SCRATCH)
 VENV := .venv
+BENCH_VENV := $(SCRATCH)/bench-venv
 
 # Our own code; folders that are not there yet are left out.
 FORMATTED := $(wildcard Sources Plugins Simulators Tests Examples Benchmarks Fuzz)
@@ -76,8 +77,13 @@ full: ## all tests, with 200 random kills in place of 30
 demo: build ## 200 approvals, a kill -9 in the middle, 175 vouchers, each once
 	@python3 Scripts/demo.py --bin $(BIN)
 
-bench: ## measurements
-	@if [ -x Benchmarks/run ]; then exec Benchmarks/run; else echo "Benchmarks/run is not here" >&2; exit 1; fi
+bench: setup $(BENCH_VENV)/installed ## measurements
+	@Benchmarks/run --scratch $(SCRATCH) --python $(abspath $(BENCH_VENV))/bin/python3
+
+$(BENCH_VENV)/installed: Benchmarks/requirements.txt
+	python3 -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 docs: ## the DocC pages of the rooms others build on, in $(SCRATCH)/docs
 	@mkdir -p $(SCRATCH)/docs

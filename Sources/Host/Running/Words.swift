@@ -28,10 +28,15 @@ enum Words {
         Problem.Text(
             zh: "本版本只有一个场景(审批 → 凭证)和两个连接器", en: "this version has one scenario (approval → voucher) and two connectors"),
         Problem.Text(
-            zh: "本版本没有签署与签名包、告警、网页、定时与双向流程、PostgreSQL 账本",
+            zh: "厂商先受理、后完成的单据, 只用测试用的连接器试过",
             en:
-                "this version has no signed agreements and bundles, no alerts, no web pages, no scheduled or two-way flows,"
-                + " no PostgreSQL ledger"),
+                "documents that a vendor accepts first and finishes later were tried with connectors made for tests only"
+        ),
+        Problem.Text(
+            zh: "本版本没有签署与签名包、告警、网页、定时、按需与双向流程、PostgreSQL 账本",
+            en:
+                "this version has no signed agreements and bundles, no alerts, no web pages, no scheduled, on-demand or two-way"
+                + " flows, no PostgreSQL ledger"),
     ]
 
     static func code(_ error: any Error) -> String { (error as? Problem)?.code ?? "\(type(of: error))" }

@@ -26,7 +26,7 @@
 #define MALLOC_ARENAS 4
 /* A thread's stack: connector code parses documents recursively; glibc's 8 MiB would cost address space per thread. */
 #define STACK_BYTES (1024u * 1024u)
-/* Threads: the host asks for the sum of its connections' places, at most 64 per ability of 14. */
+/* Threads: the host asks for the sum of its connections' places, at most 64 for each of 13 abilities. */
 #define THREADS_MAX 1024u
 /* Calls whose context is still recognised after they ended: a pointer held too long is told from the next call's. */
 #define LEASES_KEPT 32u

@@ -11,6 +11,7 @@ BIN := $(abspath $(SCRATCH))/$(CONFIG)
 SWIFT := swift
 SWIFTPM := --scratch-path $(SCRATCH)
 VENV := .venv
+BENCH_VENV := $(SCRATCH)/bench-venv
 
 # Our own code; folders that are not there yet are left out.
 FORMATTED := $(wildcard Sources Plugins Simulators Tests Examples Benchmarks Fuzz)
@@ -20,11 +21,11 @@ C_CHECKED = $(shell find $(wildcard Sources Plugins Examples Tests/WorkersTests/
 WORKER_SOURCES := $(wildcard Sources/Worker/*.c)
 WORKER_HEADERS := $(wildcard Sources/Worker/*.h Sources/Worker/include/*.h Sources/PluginABI/include/*.h)
 
-# Tests find the worker and the programs by these. What `check` leaves out: real programs end to end, the vendors' own
-# clients, and tests that wait long by their nature.
+# Tests find the worker and the programs by these. What `check` leaves out: real programs end to end, and the vendors'
+# own clients.
 export DATONG_WORKER := $(BIN)/datong-worker
 export DATONG_BIN := $(BIN)
-SLOW := EndToEnd|DingTalkClientTests|KingdeeClientTests|LongRun
+SLOW := EndToEnd|DingTalkClientTests|KingdeeClientTests
 TEST := $(SWIFT) test $(SWIFTPM) --skip-build --disable-xctest
 
 .PHONY: help setup venv build release tests worker check lint test sim full demo bench docs format clean
@@ -79,8 +80,13 @@ full: ## all tests, with 200 random kills in place of 30
 demo: build ## 200 approvals, a kill -9 in the middle, 175 vouchers, each once
 	@python3 Scripts/demo.py --bin $(BIN)
 
-bench: ## measurements
-	@if [ -x Benchmarks/run ]; then exec Benchmarks/run; else echo "Benchmarks/run is not here" >&2; exit 1; fi
+bench: setup $(BENCH_VENV)/installed ## measurements
+	@Benchmarks/run --scratch $(SCRATCH) --python $(abspath $(BENCH_VENV))/bin/python3
+
+$(BENCH_VENV)/installed: Benchmarks/requirements.txt
+	python3 -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 docs: ## the DocC pages of the rooms others build on, in $(SCRATCH)/docs
 	@mkdir -p $(SCRATCH)/docs

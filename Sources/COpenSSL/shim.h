@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "openssl_limits.h"
+
 enum { datong_gcm_nonce_size = 12, datong_gcm_tag_size = 16, datong_sha256_size = 32 };
 
 /* HMAC by digest; `out` has room for EVP_MAX_MD_SIZE bytes. 1, or 0 on failure. */
@@ -40,7 +42,7 @@ static inline int datong_hkdf_sha256(
 {
     unsigned char extracted[EVP_MAX_MD_SIZE];
     unsigned char expanded[EVP_MAX_MD_SIZE];
-    unsigned char block[1024];
+    unsigned char block[DATONG_HKDF_BLOCK_BYTES];
     unsigned int size = 0;
     if (info_size >= sizeof block) {
         return 0;

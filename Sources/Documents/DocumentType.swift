@@ -2,7 +2,7 @@ import Values
 
 /// A kind of business document that connectors share, as data: a name and a published schema.
 public struct DocumentType: Sendable {
-    /// Its name, e.g. `voucher`; a plugin's own begins with `x-`.
+    /// Its name, e.g. `voucher`.
     public let name: String
     /// The published schema, as `datong schema NAME` prints it.
     public let schemaText: String

@@ -163,7 +163,7 @@ public enum FailureClass: Int, Sendable, CaseIterable {
     case cancelled = 22
 
     /// A clear "no" of the target: the document is certainly not in effect, even if bytes were sent.
-    /// Everything else, once a byte was sent, is an unknown outcome (ruling 3).
+    /// Everything else, once a byte was sent, is an unknown outcome: a plugin's word does not prove that nothing arrived.
     public var isDefinitiveRefusal: Bool {
         switch self {
         case .throttled, .quotaSpent, .authExpired, .authDenied, .conflict, .invalidRecord, .unsupported: true
@@ -171,7 +171,7 @@ public enum FailureClass: Int, Sendable, CaseIterable {
         }
     }
 
-    /// Trouble of the connection and not of the document: it pauses the lane and spends no try (ruling 7).
+    /// Trouble of the connection and not of the document: it pauses the lane and spends no try.
     public var isConnectionTrouble: Bool {
         switch self {
         case .throttled, .quotaSpent, .authExpired, .authDenied, .unreachable: true

@@ -118,11 +118,11 @@ public enum Change: Sendable {
     case hintDone(stream: Int64, document: String, before: Milliseconds)
     /// A connector's own state.
     case state(connection: String, key: String, bytes: [UInt8])
-    /// Calls debited in advance for a window of a limit (ruling 27).
+    /// Calls debited in advance for a window of a limit: a crash counts them as spent.
     case limitBlock(bucket: String, from: Milliseconds, calls: Int)
     /// A lane stands still, or runs.
     case lane(LaneID, LanePause?)
-    /// A flow is paused or runs: runtime state, no revision changes it (ruling 10).
+    /// A flow is paused or runs: runtime state, no revision changes it.
     case flowPaused(FlowID, Bool, at: Milliseconds)
     /// Who did what; chained.
     case audit(actor: String, action: String, detail: String, at: Milliseconds)
@@ -130,7 +130,7 @@ public enum Change: Sendable {
 
 /// What has a name and a row number.
 public enum NameKind: String, Sendable {
-    /// A source stream: what is read once, however many flows it feeds (ruling 23); `connection/document`.
+    /// A source stream: what is read once, however many flows it feeds; `connection/document`.
     case stream
     /// A target connection and document type, `connection/document`.
     case lane

@@ -109,7 +109,7 @@ public struct HTTPResponse: Sendable {
     /// The body, without transfer coding.
     public let body: [UInt8]
 
-    /// An answer from elsewhere than the network: a recording, a test.
+    /// An answer from elsewhere than the network: a test.
     public init(status: Int, headers: ReplyHeaders, body: [UInt8]) {
         self.status = status
         self.headers = headers

@@ -1,7 +1,7 @@
 import Synchronization
 import Values
 
-/// Takes known secrets out of text and bytes that go into logs, recordings and error reports.
+/// Takes known secrets out of text and bytes that go into logs and error reports.
 ///
 /// A value is found as it is and in the encodings it travels in: percent-encoded, form, base64 (also inside a
 /// longer base64, as in a Basic authorization), hexadecimal, JSON and XML escapes; a value of several lines

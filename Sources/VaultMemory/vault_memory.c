@@ -8,13 +8,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Most secrets fit one page, and mapping one costs six system calls: a few freed, wiped pages are kept.
- * 64: sixteen calls at once in a worker, each with a handful of intermediate values. */
-enum { kept_pages_max = 64 };
+#include "vault_memory_limits.h"
 
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
 /* First accessible byte of freed regions. Only locked ones are kept, so that a raised limit takes effect. */
-static uint8_t *kept[kept_pages_max];
+static uint8_t *kept[KEPT_PAGES_MAX];
 static size_t kept_count;
 static uint64_t unlocked_count;
 
@@ -103,7 +101,7 @@ void datong_vault_memory_release(void *bytes, size_t size, int locked)
         __atomic_sub_fetch(&unlocked_count, 1, __ATOMIC_RELAXED);
     } else if (length == page) {
         pthread_mutex_lock(&guard);
-        int keep = kept_count < kept_pages_max;
+        int keep = kept_count < KEPT_PAGES_MAX;
         if (keep) {
             kept[kept_count] = data;
             kept_count++;

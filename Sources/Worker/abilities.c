@@ -5,11 +5,6 @@
 
 #include "worker.h"
 
-#define ID_BYTES 256u
-#define CURSOR_BYTES 4096u
-#define TEXT_FIELD_BYTES 65536u
-#define TOKEN_BYTES 65536u
-#define HEADERS 1024u
 
 static _Atomic uint64_t serials = 1u << 16;
 
@@ -34,7 +29,7 @@ static int32_t onward(struct call *call) {
 }
 
 static int sink_struct(struct call *call, const void *given, uint32_t size, size_t known, const char *name) {
-    if (!given || size < known || size > 4096) {
+    if (!given || size < known || size > STRUCT_BYTES) {
         breach(call, given ? DW_BREACH_SIZE : DW_BREACH_VALUE, name);
         return 0;
     }
@@ -203,7 +198,7 @@ static int32_t sink_reconnect(void *context, datong_bytes reason) {
 
 /* Headers and what comes with them, checked as a whole before anything is written. */
 static int headers_valid(struct call *call, const datong_header *headers, uint64_t count, uint64_t more) {
-    if (count > HEADERS || (count && !headers)) {
+    if (count > HEADER_COUNT || (count && !headers)) {
         breach(call, DW_BREACH_LENGTH, "headers");
         return 0;
     }
@@ -275,7 +270,7 @@ static const void *ability(struct call *call, const char *id, size_t known) {
         uint32_t flags;
     } head;
     memcpy(&head, found, sizeof head);
-    if (head.size < known || head.size > 4096) {
+    if (head.size < known || head.size > STRUCT_BYTES) {
         breach(call, DW_BREACH_SIZE, "size of an ability");
         return NULL;
     }

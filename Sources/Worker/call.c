@@ -8,10 +8,6 @@
 _Thread_local struct thread *this_thread;
 struct worker *sole_worker;
 
-/* Longest message, code or field kept of a failure; longer ones are cut, being for people. */
-#define FAILURE_TEXT_BYTES 8192u
-#define FAILURE_MESSAGES 32u
-
 /* A breach with no call to charge it to is charged to the worker. In-process a thread the plugin started
  * itself belongs to no worker; it is refused all the same. */
 static void stray(void) {
@@ -70,7 +66,7 @@ int failure_encode(struct call *call, const datong_failure *failure, struct buff
         breach(call, DW_BREACH_VALUE, "failure is NULL");
         return 0;
     }
-    if (failure->size < sizeof *failure || failure->size > 4096) {
+    if (failure->size < sizeof *failure || failure->size > STRUCT_BYTES) {
         breach(call, DW_BREACH_SIZE, "size of datong_failure");
         return 0;
     }

@@ -5,11 +5,6 @@
 
 #include "worker.h"
 
-/* Address space: threads, their stacks and answers of tens of megabytes fit; a leak ends one worker. */
-#define ADDRESS_SPACE_BYTES (2ull * 1024 * 1024 * 1024)
-/* The socket, the standard three, and what the dynamic loader opens for a moment. */
-#define OPEN_FILES 64u
-
 static int limit(__rlimit_resource_t resource, rlim_t value) {
     struct rlimit old;
     if (getrlimit(resource, &old) != 0) return errno;

@@ -19,9 +19,6 @@
 #error "the plugin contract is for x86-64 and arm64"
 #endif
 
-/* Epochs looked for when ours is missing, so that the message can name the one found. */
-#define EPOCHS_PROBED 10u
-
 static const datong_plugin *refuse(struct refusal *refusal, uint32_t code, const char *format, const char *what) {
     refusal->code = code;
     snprintf(refusal->detail, sizeof refusal->detail, format, what);
@@ -30,8 +27,8 @@ static const datong_plugin *refuse(struct refusal *refusal, uint32_t code, const
 
 static int valid_id(const char *id) {
     if (!id) return 0;
-    size_t n = strnlen(id, 33);
-    if (n == 0 || n > 32) return 0;
+    size_t n = strnlen(id, PLUGIN_ID_BYTES + 1);
+    if (n == 0 || n > PLUGIN_ID_BYTES) return 0;
     for (size_t i = 0; i < n; i++)
         if (!(islower((unsigned char)id[i]) || isdigit((unsigned char)id[i]) || id[i] == '-')) return 0;
     return 1;
@@ -39,8 +36,8 @@ static int valid_id(const char *id) {
 
 static int valid_text(const char *text, size_t least) {
     if (!text) return 0;
-    size_t n = strnlen(text, 129);
-    if (n < least || n > 128) return 0;
+    size_t n = strnlen(text, PLUGIN_TEXT_BYTES + 1);
+    if (n < least || n > PLUGIN_TEXT_BYTES) return 0;
     for (size_t i = 0; i < n; i++)
         if ((unsigned char)text[i] < 0x20 || (unsigned char)text[i] > 0x7e) return 0;
     return 1;
@@ -105,7 +102,7 @@ const datong_plugin *load_plugin(const char *path, struct refusal *refusal) {
     const datong_plugin *plugin = dlsym(library, DATONG_PLUGIN_SYMBOL);
     if (!plugin) return refuse_symbol(library, refusal);
     if (plugin->magic != DATONG_MAGIC) return refuse(refusal, DW_BAD_MAGIC, "%s", "the magic number is not DTPL");
-    if (plugin->size < sizeof(datong_plugin) || plugin->size > 4096)
+    if (plugin->size < sizeof(datong_plugin) || plugin->size > STRUCT_BYTES)
         return refuse(refusal, DW_BAD_ENTRY, "%s", "size of datong_plugin");
     if (plugin->flags & 0xffff0000u) return refuse(refusal, DW_BAD_ENTRY, "%s", "a flag this host does not know");
     if (plugin->epoch != DATONG_EPOCH) return refuse(refusal, DW_BAD_ENTRY, "%s", "epoch differs from the symbol's");

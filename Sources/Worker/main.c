@@ -13,10 +13,7 @@
 #include "datong_worker.h"
 
 /* Where the conversation is moved to, so that everything above it can be closed in one step. */
-#define CONVERSATION_FD 3
-
-/* glibc reserves 64 MiB of addresses per arena: few arenas keep the address-space limit meaningful. */
-#define MALLOC_ARENAS 4
+enum { CONVERSATION_FD = 3 };
 
 static int complain(const char *what, int error) {
     fprintf(stderr, "datong-worker: %s: %s\n", what, strerror(error));

@@ -6,15 +6,6 @@
 
 #include "worker.h"
 
-/* Names, codes, header names, secret expressions. */
-#define NAME_BYTES 8192u
-#define CHECKPOINT_BYTES 4096u
-#define STATE_BYTES (64u * 1024u)
-#define RANDOM_BYTES 1024u
-#define SEGMENTS 4096u
-#define HEADERS 1024u
-#define LOG_BYTES (16u * 1024u)
-
 static const char too_large[] = "the request is larger than a service call may be";
 static const char host_gone[] = "the host has ended the call";
 static const char wrong_shape[] = "the host's answer does not fit the question";
@@ -42,7 +33,7 @@ static struct block *disown(struct call *call, const void *private) {
 
 /* Every request struct that has one: known size, no flag that must be understood. */
 static int struct_valid(struct call *call, uint32_t size, size_t known, uint32_t flags, const char *name) {
-    if (size < known || size > 4096) {
+    if (size < known || size > STRUCT_BYTES) {
         breach(call, DW_BREACH_SIZE, name);
         return 0;
     }
@@ -148,7 +139,7 @@ static int effect_valid(struct call *call, uint32_t effect) {
 /* ---- http ---------------------------------------------------------------------------------------- */
 
 static int put_http_lists(struct call *call, const datong_http_request *r) {
-    if (r->header_count > HEADERS || r->insertion_count > HEADERS) {
+    if (r->header_count > HEADER_COUNT || r->insertion_count > HEADER_COUNT) {
         breach(call, DW_BREACH_LENGTH, "headers or insertions of datong_http_request");
         return 0;
     }
@@ -159,7 +150,7 @@ static int put_http_lists(struct call *call, const datong_http_request *r) {
     put_u32(BODY, (uint32_t)r->header_count);
     for (uint64_t i = 0; i < r->header_count; i++)
         if (!put_checked(call, BODY, r->headers[i].name, NAME_BYTES, "header name") ||
-            !put_checked(call, BODY, r->headers[i].value, 8 * NAME_BYTES, "header value"))
+            !put_checked(call, BODY, r->headers[i].value, HEADER_VALUE_BYTES, "header value"))
             return 0;
     put_u32(BODY, (uint32_t)r->insertion_count);
     for (uint64_t i = 0; i < r->insertion_count; i++) {
@@ -223,7 +214,7 @@ static int32_t http_send(const datong_call *handle, const datong_http_request *r
     put_u32(BODY, r->flags);
     put_u32(BODY, r->timeout_ms);
     put_u64(BODY, r->max_reply_bytes);
-    if (!put_checked(call, BODY, r->method, 32, "method") || !put_checked(call, BODY, r->url, 65536, "url") ||
+    if (!put_checked(call, BODY, r->method, METHOD_BYTES, "method") || !put_checked(call, BODY, r->url, URL_BYTES, "url") ||
         !put_checked(call, BODY, r->session, NAME_BYTES, "session") ||
         !put_checked(call, BODY, r->meter, NAME_BYTES, "meter") ||
         !put_checked(call, BODY, r->body_blob, NAME_BYTES, "blob") || !put_http_lists(call, r))
@@ -299,13 +290,13 @@ static int32_t crypto_run(const datong_call *handle, const datong_crypto_request
         breach(call, r->reserved ? DW_BREACH_FLAGS : DW_BREACH_VALUE, "operation of datong_crypto_request");
         return DATONG_BUG;
     }
-    if (r->input_count > SEGMENTS || (r->input_count && !r->input)) {
+    if (r->input_count > SEGMENT_COUNT || (r->input_count && !r->input)) {
         breach(call, DW_BREACH_LENGTH, "input of datong_crypto_request");
         return DATONG_BUG;
     }
     put_u32(BODY, r->operation);
     put_u32(BODY, r->flags);
-    if (!put_checked(call, BODY, r->algorithm, 64, "algorithm")) return DATONG_BUG;
+    if (!put_checked(call, BODY, r->algorithm, ALGORITHM_BYTES, "algorithm")) return DATONG_BUG;
     int32_t result = put_segment(call, &r->key);
     if (result == DATONG_OK) result = put_long(call, BODY, r->iv, "iv");
     if (result == DATONG_OK) result = put_long(call, BODY, r->signature, "signature");
@@ -558,7 +549,7 @@ static int32_t host_is_cancelled(const datong_call *handle) {
     return call ? call_cancelled(call) : 1;
 }
 
-/* The range this host bears. The version is the contract's, because the worker has no other. */
+/* The range this host bears. */
 const datong_host host_table = {
-    sizeof(datong_host), 0, 1, DATONG_MINOR, "datong", host_get_service, host_fail, host_explain, host_is_cancelled,
+    sizeof(datong_host), 0, 1, DATONG_MINOR, DW_VERSION, host_get_service, host_fail, host_explain, host_is_cancelled,
 };

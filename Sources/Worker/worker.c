@@ -12,16 +12,6 @@
 
 #include "worker.h"
 
-/* Read per system call: some hundred small frames. */
-#define READ_BYTES (256u * 1024u)
-/* Unsent output above which threads wait for the host to read. */
-#define OUT_BYTES (8u * 1024u * 1024u)
-/* Buffers above this are given back once written. */
-#define OUT_KEPT_BYTES (1024u * 1024u)
-/* Connector code parses documents recursively; glibc's 8 MiB would cost address space per thread. */
-#define STACK_BYTES (1024u * 1024u)
-#define THREADS_MAX 1024u
-
 enum exit_status { EXIT_DONE = 0, EXIT_REFUSED = 2, EXIT_PROTOCOL = 3, EXIT_HOST_GONE = 4 };
 
 /* init and shutdown of one library never overlap, though several in-process workers may load it. */

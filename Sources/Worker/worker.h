@@ -52,7 +52,7 @@ struct refusal {
     uint32_t code; /* 0: not refused */
     uint32_t needs;
     uint32_t built;
-    char detail[512];
+    char detail[REFUSAL_BYTES];
 };
 const datong_plugin *load_plugin(const char *path, struct refusal *refusal);
 
@@ -86,7 +86,7 @@ struct call {
     uint32_t item_count;
     struct buffer failure; /* empty: `fail` was not called */
     uint32_t breaches;
-    char breach_text[384];
+    char breach_text[BREACH_BYTES];
     struct block *arena;
     datong_bytes explanation;
     uint32_t record_count; /* write, poll, undo */
@@ -111,7 +111,6 @@ struct lease {
         datong_receive_sink receive;
     } sink;
 };
-#define LEASES_KEPT 32u
 
 struct worker;
 struct thread {

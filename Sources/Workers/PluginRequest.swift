@@ -131,7 +131,7 @@ public enum PluginRequest: Sendable, Hashable {
         }
     }
 
-    /// The kind of a request, without its contents: for logs, metrics and recordings.
+    /// The kind of a request, without its contents: for logs.
     public enum Kind: String, Sendable, Hashable, CaseIterable {
         /// Making the connection object, before any request.
         case open

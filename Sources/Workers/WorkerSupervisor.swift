@@ -56,7 +56,7 @@ public actor WorkerSupervisor {
 
     /// Unplanned ends since the supervisor was made, failed starts among them.
     public private(set) var crashes = 0
-    /// The last unplanned end, for status and alerts.
+    /// The last unplanned end, for status.
     public private(set) var lastProblem: Problem?
 
     /// A supervisor; nothing is started yet. Generations count from `firstGeneration`.

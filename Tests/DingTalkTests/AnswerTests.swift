@@ -4,7 +4,7 @@ import PluginKitTesting
 import Testing
 import Values
 
-/// §11 of the specification: what each code means, in both generations.
+/// The vendor's error codes: what each code means, in both generations.
 @Suite struct AnswerTests {
     struct Row: Sendable, CustomTestStringConvertible {
         let name: String

@@ -81,6 +81,18 @@ struct CommandTests {
         #expect(host.requests == [])
     }
 
+    @Test("commands speak the workspace's language where none was asked for")
+    func workspaceLanguage() async throws {
+        func said(_ locale: String, _ words: [String]) async throws -> String {
+            let folder = try workspace(Sample().replacing("datong.yaml", "practice: true", "practice: true\n\(locale)"))
+            return await run(["-w", folder.path] + words).err
+        }
+        #expect(try await said("locale: en", ["status"]).contains("no host runs"))
+        #expect(try await said("locale: zh-CN", ["status"]).contains("没有运行中的主机"))
+        #expect(try await said("locale: en", ["--lang", "zh", "status"]).contains("没有运行中的主机"))
+        #expect(try await said("locale: zh-CN", ["--lang", "en", "status"]).contains("no host runs"))
+    }
+
     @Test("a host that does not run is 4")
     func notRunning() async throws {
         let folder = try workspace()
@@ -125,7 +137,7 @@ struct CommandTests {
                             "next_en": "wait for tomorrow",
                         ],
                     ]
-                ], "flows": [flow], "alerts": [], "notes": [["zh": "未验证:X", "en": "not proved: X"]],
+                ], "flows": [flow], "notes": [["zh": "未验证:X", "en": "not proved: X"]],
             ]
         ])
     }
@@ -328,6 +340,29 @@ struct CommandTests {
         #expect(inspect.status == 0 && inspect.out.contains("secret") && inspect.out.contains("token"))
     }
 
+    @Test("inspect marks what no flow of this version can carry, and nothing else")
+    func notInFlows() async throws {
+        let folder = try workspace()
+        var office = Sample.office.object ?? [:]
+        var product = office["products"]?[0]?.object ?? [:]
+        product["documents"] = [
+            ["type": "approval-comment", "abilities": ["write"], "comments_on": "approval"],
+            ["type": "message", "abilities": ["write"]],
+        ]
+        product["streams"] = [
+            ["document": "approval", "abilities": ["read"]], ["document": "account", "abilities": ["read"]],
+        ]
+        office["products"] = [.object(product)]
+        let library = folder.path + "/connectors/libOffice.so"
+        try FileStore.replace(library, JSON.object(office).serialized())
+        let shown = await run(["--lang", "en", "connector", "inspect", library]).out.split(separator: "\n")
+        let marked = shown.filter { $0.contains("not usable in flows of this version") }
+        #expect(marked.count == 2 && marked[0].contains("account") && marked[1].contains("message"), "\(shown)")
+        #expect(await run(["--lang", "zh", "connector", "inspect", library]).out.contains("本版本流程尚不可用"))
+        let told = try JSON.parse(await run(["--json", "connector", "inspect", library]).out)
+        #expect(told["not_in_flows"] == ["account", "message"])
+    }
+
     @Test("schema prints the published schema as it is")
     func schema() async throws {
         let result = await run(["schema", "voucher"])
@@ -455,6 +490,16 @@ struct CommandTests {
             "--lang", "en", "init", target.path + "/other", "--connectors", home.path + "/connectors",
         ])
         #expect(missing.status == 1 && missing.err.hasPrefix("E-COMMAND-006 --customer"))
+        // What `apply` would refuse is said at once.
+        let early = try JSON.parse(
+            await run([
+                "--json", "init", target.path + "/early", "--practice", "--customer", "example", "--connectors",
+                home.path + "/connectors", "--source", "office/suite", "--target", "books/ledger", "--no-vault",
+                "--source-endpoint", "https://o.example.com/", "--target-endpoint", "https://b.example.com/",
+                "--direction", "two-way", "--history-before", "link", "--documents", "approval/voucher",
+            ]).out)
+        let refused = early["problems"]?.array?.filter { $0["code"] == "E-CONF-049" }
+        #expect(refused?.count == 2, "\(early.text)")
         let unknown = await run([
             "--lang", "en", "init", target.path + "/other", "--customer", "example", "--connectors",
             home.path + "/connectors",

@@ -162,6 +162,15 @@ struct RunningStageTests {
                 let checks = try await host.answer("doctor", [:])["checks"]?.array ?? []
                 let vault = checks.first { $0["en"]?.string?.contains("vault") == true }
                 #expect(vault?["state"]?.string == state)
+                // What README says is not proved, point by point.
+                let notes = checks.filter { $0["state"] == "note" }.compactMap { $0["en"]?.string }.joined(
+                    separator: "\n")
+                for point in [
+                    "real system", "one scenario", "finishes later", "signed", "alerts", "web pages", "two-way",
+                    "PostgreSQL",
+                ] {
+                    #expect(notes.contains(point), "\(point)")
+                }
             }
             try await expect("ok")
             rename(stage.keyFile, stage.keyFile + ".away")

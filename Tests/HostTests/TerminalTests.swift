@@ -71,6 +71,14 @@ struct TerminalTests {
         #expect(Language.choose(option: option) { environment[$0] } == expected)
     }
 
+    @Test("the workspace's locale comes after the option and before the environment")
+    func workspaceLanguage() {
+        let chinese: (String) -> String? = { $0 == "LANG" ? "zh_CN.UTF-8" : nil }
+        #expect(Language.choose(option: nil, workspace: .en, environment: chinese) == .en)
+        #expect(Language.choose(option: .zh, workspace: .en) { _ in "en_US" } == .zh)
+        #expect(Language.choose(option: nil, workspace: nil, environment: chinese) == .zh)
+    }
+
     @Test("a problem is its code, one sentence and the next step; results stay on standard output")
     func problemVoice() {
         let captured = Captured()

@@ -72,7 +72,7 @@ struct DingTalkRobotTests {
         "/robot/send?access_token=5f2d0c7a9b8e4d3c2b1a0f9e8d7c6b5a4f3e2d1c0b9a8f7e6d5c4b3a29181706"
     private static let worded =
         "/robot/send?access_token=1111111122222222333333334444444455555555666666667777777788888888"
-    /// The signature of the specification's vector: this secret at 1767225600000, which is when the clock starts.
+    /// A signature computed apart from the simulator: this secret at 1767225600000, which is when the clock starts.
     private static let signed = "&timestamp=1767225600000&sign=i2c5tiV6h%2F3SNAw2dFLqlaqeECJxGo%2F5aOpgXbGdttM%3D"
 
     private static func report(_ uuid: String? = nil) -> SimJSON {

@@ -9,6 +9,7 @@ struct VendorRuleTests {
         let vendor: String
         let name: String
         let mark: String
+        let topic: String
         let test: String
         let row: String
         var isLeftOut: Bool { test.hasPrefix("left out: ") }
@@ -34,10 +35,11 @@ struct VendorRuleTests {
     private static func rules() throws -> [Rule] {
         let text = try String(contentsOf: root.appendingPathComponent("Simulators/rules.csv"), encoding: .utf8)
         let lines = text.split(separator: "\n").map(cells)
-        try #require(lines.first == ["vendor", "rule", "mark", "says", "section", "test", "case"])
+        try #require(lines.first == ["vendor", "rule", "mark", "says", "topic", "test", "case"])
         return try lines.dropFirst().map { cells in
             try #require(cells.count == 7, "\(cells)")
-            return Rule(vendor: cells[0], name: cells[1], mark: cells[2], test: cells[5], row: cells[6])
+            return Rule(
+                vendor: cells[0], name: cells[1], mark: cells[2], topic: cells[4], test: cells[5], row: cells[6])
         }
     }
 
@@ -75,6 +77,8 @@ struct VendorRuleTests {
         #expect(Set(rules.map { "\($0.vendor) \($0.name)" }).count == rules.count)
         for rule in rules {
             #expect(["DOC", "SDK", "DOC SDK"].contains(rule.mark), "\(rule.name): \(rule.mark)")
+            // What a reader looks for in the vendor's documentation: words, not a number of somebody's notes.
+            #expect(rule.topic.contains { $0.isLetter }, "\(rule.name): no topic")
         }
     }
 }

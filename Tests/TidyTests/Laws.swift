@@ -120,8 +120,10 @@ enum Laws {
     static func includes(_ file: TextFile) -> [Finding] {
         guard file.isC, file.isIn("Sources", "Plugins") else { return [] }
         let own: [String: [String]] = [
-            "Sources/PluginABI": [], "Sources/Worker": ["datong_process.h", "datong_worker.h", "worker.h"],
-            "Sources/VaultMemory": ["vault_memory.h"],
+            "Sources/PluginABI": [],
+            "Sources/Worker": ["datong_process.h", "datong_worker.h", "worker.h", "worker_limits.h"],
+            "Sources/COpenSSL": ["openssl_limits.h"],
+            "Sources/VaultMemory": ["vault_memory.h", "vault_memory_limits.h"],
         ]
         let allowed = (own.first { file.isIn($0.key) }?.value ?? []) + ["datong_plugin.h"]
         return file.findings(of: file.lines) { line in
@@ -201,6 +203,53 @@ enum Laws {
         }
     }
 
+    /// The same in C: a figure that bounds something outside the room's `*_limits.h`, or in it without a reason. The
+    /// contract's header states its figures itself, where a connector's author reads them.
+    static func limitsInTheirHeader(_ file: TextFile) -> [Finding] {
+        guard file.isC, file.isIn("Sources", "Plugins"), !file.isIn("Sources/PluginABI") else { return [] }
+        func name(_ line: Substring) -> Substring? {
+            let words = line.split(separator: " ", maxSplits: 2)
+            guard words.count == 3, words[0] == "#define",
+                words[2].drop(while: { $0 == "(" }).first?.isNumber == true
+            else { return nil }
+            return words[1]
+        }
+        if file.name.hasSuffix("_limits.h") {
+            return file.lines.indices.compactMap { index in
+                guard name(file.lines[index]) != nil, index > 0, !file.lines[index - 1].hasSuffix("*/") else {
+                    return nil
+                }
+                return Finding(path: file.path, line: index + 1, what: "a limit without its reason")
+            }
+        }
+        return file.findings(of: file.code) { line in
+            if let name = name(line) {
+                // A header's numbers are the words of a protocol; what bounds says so in its name.
+                let bounds = file.name.hasSuffix(".c") || name.contains("MAX") || name.hasSuffix("_KEPT")
+                return bounds ? "the limit \(name) outside a file named *_limits.h" : nil
+            }
+            let figure = CodeScanner.words(line).first { word in
+                let digits = word.prefix { $0.isNumber }
+                return digits.count > 3 && !line.contains("/ \(word)") && !line.contains("* \(word)")
+                    && word.dropFirst(digits.count).allSatisfy { "uUlL".contains($0) }
+            }
+            return figure.map { "the figure \($0) has no name" }
+        }
+    }
+
+    /// A room with a second file of limits: who looks for a figure has one place to look.
+    static func furtherLimits(_ files: [TextFile]) -> [Finding] {
+        let limits = files.filter {
+            $0.isIn("Sources", "Plugins") && ($0.name.hasSuffix("Limits.swift") || $0.name.hasSuffix("_limits.h"))
+        }
+        let rooms = Dictionary(grouping: limits) { $0.path.split(separator: "/").prefix(2).joined(separator: "/") }
+        return rooms.values.flatMap { own in
+            own.sorted { $0.path < $1.path }.dropFirst().map {
+                Finding(path: $0.path, line: 1, what: "a second file of limits")
+            }
+        }.sorted { $0.path < $1.path }
+    }
+
     // MARK: texts
 
     /// Words of unfinished work, and of how the text came to be.
@@ -221,6 +270,16 @@ enum Laws {
                 return "unfinished: \(word)"
             }
             return unfinishedPhrases.first { line.contains($0) }.map { "unfinished: \($0)" }
+        }
+    }
+
+    private static let foreignNotes = ["(ruling ", "§", "of the specification"]
+
+    /// A number of a list that a reader of this repository does not have: the reason itself belongs there.
+    static func foreignNotes(_ file: TextFile) -> [Finding] {
+        guard !file.isIn("Tests/TidyTests"), file.mentions(foreignNotes) else { return [] }
+        return file.findings(of: file.lines) { line in
+            foreignNotes.first { line.contains($0) }.map { "refers to notes that are not here: \($0)" }
         }
     }
 
@@ -408,6 +467,16 @@ enum Laws {
                 }
             }
             return nil
+        }
+    }
+
+    /// Function pointers of a C header without a comment of their own right above them.
+    static func silentFunctions(_ file: TextFile) -> [Finding] {
+        file.lines.indices.compactMap { index in
+            guard index > 0, file.lines[index].contains("(*"), file.lines[index].hasPrefix("    "),
+                !file.lines[index].drop(while: { $0 == " " }).hasPrefix("*"), !file.lines[index - 1].hasSuffix("*/")
+            else { return nil }
+            return Finding(path: file.path, line: index + 1, what: "a function without its comment")
         }
     }
 

@@ -85,12 +85,42 @@ struct SelfTests {
         #expect(lines(Laws.limitsInTheirFile(bare)) == [3])
     }
 
+    @Test("in C too: a bound outside its header, a figure without a name, a limit without a reason")
+    func limitsInC() {
+        let bad = TextFile(
+            "Sources/Worker/call.c",
+            """
+            #define ROOM_BYTES (64u * 1024u)
+            if (size > 4096u) return 0;
+            int64_t ms = seconds * 1000 + nanoseconds / 1000000;
+            #define WHOLE sizeof(struct call)
+            /* 8192 bytes */
+            """)
+        #expect(lines(Laws.limitsInTheirHeader(bad)) == [1, 2])
+        let header = TextFile("Sources/Worker/worker.h", "#define DW_HELLO 1u\n#define DW_MAX_BODY 9u\n")
+        #expect(lines(Laws.limitsInTheirHeader(header)) == [2])
+        let bare = TextFile("Sources/Worker/worker_limits.h", "/* Why. */\n#define A 1u\n#define B 2u\n")
+        #expect(lines(Laws.limitsInTheirHeader(bare)) == [3])
+    }
+
+    @Test("a second file of limits in a room is found")
+    func oneFileOfLimits() {
+        let files = ["Sources/Host/A/Limits.swift", "Sources/Host/B/BLimits.swift", "Sources/Vault/Limits.swift"]
+        #expect(Laws.furtherLimits(files.map { TextFile($0, "") }).map(\.path) == ["Sources/Host/B/BLimits.swift"])
+    }
+
     @Test("words of unfinished work are found in any text")
     func unfinished() {
         let bad = TextFile(
             "docs/guide.md",
             "TODO: write\nThe list is a Placeholder.\nThis is not implemented.\n此功能暂未开放\nMETODOS todos\n")
         #expect(lines(Laws.finished(bad)) == [1, 2, 3, 4])
+    }
+
+    @Test("a number of notes that are not here is found, a number of ours is not")
+    func foreignNotes() {
+        let bad = TextFile("docs/guide.md", "Sealed (ruling 3).\nSee §4.\nSee adr/0003, 4 rulings.\n")
+        #expect(lines(Laws.foreignNotes(bad)) == [1, 2])
     }
 
     @Test("a path of one machine is found, a path of a URL or of a home is not")
@@ -169,6 +199,13 @@ struct SelfTests {
         #expect(lines(Laws.deadPaths(text, paths: ["Sources/Engine/Item.swift"])) == [1])
         let good = TextFile("A.md", "`Sources/Engine/Item.swift` and `Engine/Item.swift`\n")
         #expect(Laws.deadPaths(good, paths: ["Sources/Engine/Item.swift"]).isEmpty)
+    }
+
+    @Test("a function of a header without its comment is found")
+    func silentFunctions() {
+        let header = TextFile(
+            "a.h", "    /* Why. */\n    void (*a)(int x);\n    int (*b)(void);\n     * see (*b)\nint c(void);\n")
+        #expect(lines(Laws.silentFunctions(header)) == [3])
     }
 
     @Test("a version nobody told of is found")

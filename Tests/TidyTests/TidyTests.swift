@@ -72,8 +72,21 @@ struct TidyTests {
                 ]) == [])
     }
 
+    @Test("law 6 in C: limits have names and reasons, in a header of their own")
+    func limitsOfCHaveNames() { #expect(judge(Laws.limitsInTheirHeader) == []) }
+
+    @Test("law 6: a room has one file of limits")
+    func limitsHaveOnePlace() {
+        // What a draft may hold and how the running host bounds itself are read by different people, and change apart.
+        let two = "Sources/Host/Running/HostLimits.swift"
+        #expect(Laws.furtherLimits(house.files).map(\.path) == [two])
+    }
+
     @Test("nothing unfinished is in the tree")
     func nothingUnfinished() { #expect(judge(Laws.finished) == []) }
+
+    @Test("no reason is left to notes that are not in the tree")
+    func reasonsAreHere() { #expect(judge(Laws.foreignNotes) == []) }
 
     @Test("no path of one machine is in the tree")
     func noMachinePaths() { #expect(judge(Laws.machinePaths) == []) }
@@ -119,10 +132,21 @@ struct TidyTests {
         #expect(judge { Laws.deadPaths($0, paths: all) } == [])
     }
 
+    @Test("every function of the contract says what it is for, what it takes and how it fails")
+    func contractIsDocumented() throws {
+        let header = try #require(house.file("Sources/PluginABI/include/datong_plugin.h"))
+        #expect(Laws.silentFunctions(header) == [])
+        #expect(header.lines.count { $0.contains("(*") } > 50)
+    }
+
     @Test("the changelog tells of the version in the source")
     func versionIsTold() throws {
         let source = try #require(house.file("Sources/Host/Commands/Command.swift"))
         let changelog = try #require(house.file("CHANGELOG.md"))
         #expect(Laws.untoldVersion(source: source, changelog: changelog) == [])
+        // The worker, which has nothing of Swift, tells connectors the same.
+        let worker = try #require(house.file("Sources/Worker/include/datong_worker.h"))
+        let stated = source.lines.first { $0.contains("static let version = \"") }?.split(separator: "\"")[1]
+        #expect(worker.lines.contains("#define DW_VERSION \"\(stated ?? "")\""))
     }
 }

@@ -1,7 +1,7 @@
 import PluginKit
 import Values
 
-/// The vendor's error codes and what each means, §11 of the specification. Decided by code, never by text.
+/// The vendor's error codes and what each means, from the error code tables of its documentation. Decided by code, never by text.
 enum Codes {
     /// What a code makes of a failure.
     struct Meaning: Hashable {

@@ -1,4 +1,4 @@
-/// Figures of the vendor's, each with its source in the specification.
+/// Figures of the vendor's, each with its source: [DOC] its documentation, [INF] inferred from it, [3P] what others met.
 enum Limits {
     /// Ids a list call gives at most [DOC].
     static let listSize = 20

@@ -1,7 +1,7 @@
 import PluginKit
 import Values
 
-/// The Stream mode, §4: a ticketed WebSocket whose socket the host owns.
+/// The Stream mode: a ticketed WebSocket whose socket the host owns.
 struct Stream {
     let client: Client
 

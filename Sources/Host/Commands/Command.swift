@@ -13,7 +13,7 @@ struct GlobalOptions: ParsableArguments {
     @Flag(help: "输出 JSON · print JSON")
     var json = false
 
-    @Option(help: "语言 zh 或 en,默认随系统 · language, else the locale's")
+    @Option(help: "语言 zh 或 en,默认随工作区的 locale,再随系统 · language, else the workspace's locale, else the system's")
     var lang: Language?
 }
 
@@ -33,7 +33,8 @@ struct Session: Sendable {
 
     init(_ options: GlobalOptions) {
         root = FileStore.absolute(options.workspace)
-        let language = Language.choose(option: options.lang)
+        let language = Language.choose(
+            option: options.lang, workspace: options.lang == nil ? Language.ofWorkspace(root) : nil)
         terminal = Session.terminal?(language, options.json) ?? Terminal(language: language, json: options.json)
         services = Session.services
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Documents
 import Values
 import Vault
 
@@ -54,10 +55,50 @@ struct ConnectorCommand: AsyncParsableCommand {
             let path = FileStore.absolute(file)
             let bytes = try FileStore.read(path, limit: ConfigurationLimits.libraryBytes)
             let describe = try await session.services.inspector.describe(library: path)
-            session.terminal.result(describe)
+            var answer = describe.object ?? [:]
+            answer["not_in_flows"] = .array(OfferedDocument.notInFlows(describe).map(JSON.string))
+            session.terminal.result(.object(answer))
             session.terminal.connector(describe, sha256: Hash.sha256Hex(bytes))
             return .done
         }
+    }
+}
+
+/// A document of a connector's description, and whether a flow of this version can carry it.
+struct OfferedDocument {
+    let name: String
+    let abilities: [String]
+    /// A flow has it as its source or target, or writes it back on its source as a comment.
+    let isInFlows: Bool
+
+    /// An entry of `streams`.
+    init(stream: JSON) {
+        name = stream["document"]?.string ?? ""
+        abilities = (stream["abilities"]?.array ?? []).compactMap(\.string)
+        isInFlows = Self.hasType(name)
+    }
+
+    /// An entry of `documents`.
+    init(document: JSON) {
+        name = document["type"]?.string ?? ""
+        abilities = (document["abilities"]?.array ?? []).compactMap(\.string)
+        isInFlows = Self.hasType(name) || document["comments_on"]?.string.map(Self.hasType) == true
+    }
+
+    private static func hasType(_ name: String) -> Bool { DocumentType.all.contains { $0.name == name } }
+
+    /// Names a connector offers in vain, each once, in its own order.
+    static func notInFlows(_ describe: JSON) -> [String] {
+        var names: [String] = []
+        for product in describe["products"]?.array ?? [] {
+            let offered =
+                (product["streams"]?.array ?? []).map { OfferedDocument(stream: $0) }
+                + (product["documents"]?.array ?? []).map { OfferedDocument(document: $0) }
+            for document in offered where !document.isInFlows && !names.contains(document.name) {
+                names.append(document.name)
+            }
+        }
+        return names
     }
 }
 
@@ -92,13 +133,13 @@ extension Terminal {
                 let window = limit["window_ms"]?.int.map { DurationText.text($0) } ?? ""
                 table.rows.append([words("额度", "limit"), limit["id"]?.string ?? "", limit["max"]?.text ?? "", window])
             }
-            for stream in product["streams"]?.array ?? [] {
-                let abilities = (stream["abilities"]?.array ?? []).compactMap(\.string).joined(separator: " ")
-                table.rows.append([words("读", "reads"), stream["document"]?.string ?? "", "", abilities])
+            func add(_ kind: String, _ document: OfferedDocument) {
+                let mark = document.isInFlows ? "" : words("  (本版本流程尚不可用)", "  (not usable in flows of this version)")
+                table.rows.append([kind, document.name, "", document.abilities.joined(separator: " ") + mark])
             }
+            for stream in product["streams"]?.array ?? [] { add(words("读", "reads"), OfferedDocument(stream: stream)) }
             for document in product["documents"]?.array ?? [] {
-                let abilities = (document["abilities"]?.array ?? []).compactMap(\.string).joined(separator: " ")
-                table.rows.append([words("写", "writes"), document["type"]?.string ?? "", "", abilities])
+                add(words("写", "writes"), OfferedDocument(document: document))
             }
             for text in table.lines.dropFirst() { line("  " + text) }
         }

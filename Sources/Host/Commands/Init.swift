@@ -23,12 +23,14 @@ struct Init: DatongCommand {
     @Option(help: "场景,如 approval-to-voucher · scenario") var scenario = "approval-to-voucher"
     @Option(help: "流程名 · name of the flow") var flow: String?
     @Option(help: "决定一:来源单据/目标单据 · which documents: SOURCE/TARGET") var documents: String?
-    @Option(help: "决定二:one-way 或 two-way · direction") var direction: FlowFile.Direction?
-    @Option(help: "决定三:realtime 或 on-demand(定时请写在文件里) · trigger (a schedule is written in the file)") var trigger:
-        String?
+    @Option(help: "决定二:one-way(本版本不执行 two-way) · direction (this version does not carry out two-way)") var direction:
+        FlowFile.Direction?
+    @Option(help: "决定三:realtime(本版本不执行定时、按需) · trigger (this version does not carry out schedules and on-demand)")
+    var trigger: String?
     @Option(help: "决定四:谁是主,写连接名 · who is master, a connection") var master: String?
     @Option(help: "从哪天起的单据 · documents from this day on") var historyStart: String?
-    @Option(help: "之前的单据:link create ignore · documents before it") var historyBefore: FlowFile.History.Before?
+    @Option(help: "之前的单据:create ignore(本版本不执行 link) · documents before it (this version does not carry out link)")
+    var historyBefore: FlowFile.History.Before?
     @Option(help: "密钥文件,默认 ~/.config/datong/keys/客户.key · key file") var keyFile: String?
     @Flag(help: "用口令而不用密钥文件 · a passphrase instead of a key file") var passphrase = false
     @Flag(help: "不建立保险库 · make no vault") var noVault = false
@@ -52,7 +54,7 @@ struct Init: DatongCommand {
         let (sourceDocument, targetDocument) = try documentTypes()
         let recommended = Scaffold.recommended(scenario)
         let scaffold = Scaffold(
-            customer: customer,
+            language: terminal.language, customer: customer,
             title: title ?? terminal.askIfPossible(terminal.words("客户名称", "the customer's name"), customer),
             practice: practice, connectors: connectors.map { FileStore.absolute($0) },
             unlock: passphrase ? .passphrase : .keyFile(keyFile ?? "~/.config/datong/keys/\(customer).key"),
@@ -65,15 +67,18 @@ struct Init: DatongCommand {
             flow: flow ?? scenario, flowID: UUID().uuidString.lowercased(), scenario: scenario,
             sourceDocument: sourceDocument, targetDocument: targetDocument,
             direction: decide(
-                terminal, direction?.rawValue, zh: "单向还是双向", en: "one-way or two-way", recommended.direction),
-            trigger: decide(terminal, trigger, zh: "实时还是按需", en: "real time or on demand", recommended.trigger),
+                terminal, direction?.rawValue, zh: "单向还是双向(本版本执行 one-way)",
+                en: "one way or two (this version carries out one-way)", recommended.direction),
+            trigger: decide(
+                terminal, trigger, zh: "实时、定时还是按需(本版本执行 realtime)",
+                en: "real time, scheduled or on demand (this version carries out realtime)", recommended.trigger),
             master: decide(terminal, master, zh: "谁是主", en: "who is master", from.0.id),
             historyStart: decide(
                 terminal, historyStart, zh: "从哪天起 YYYY-MM-DD", en: "from which day YYYY-MM-DD",
                 practice ? "2026-01-01" : ""),
             historyBefore: decide(
-                terminal, historyBefore?.rawValue, zh: "之前的单据 link/create/ignore",
-                en: "documents before it link/create/ignore",
+                terminal, historyBefore?.rawValue, zh: "之前的单据 create/ignore",
+                en: "documents before it create/ignore",
                 practice ? "ignore" : ""))
         guard Name.isValid(scaffold.flow) else { throw Problem.badName(scaffold.flow) }
 
@@ -82,7 +87,11 @@ struct Init: DatongCommand {
             try FileStore.writeNew(root + "/" + file.path, file.bytes)
         }
         try FileStore.makeFolder(root + "/state", mode: 0o700)
-        let (draft, problems) = Draft.load(root)
+        let (draft, open) = Draft.load(root)
+        // What `apply` will refuse is said now, while the decisions are still on the table.
+        let refused = Findings()
+        draft?.checkRunnable(refused)
+        let problems = open + refused.sorted
         if let draft, !noVault { _ = try WorkspaceVault.create(root, draft.workspace, terminal) }
 
         let secrets = draft?.connections.flatMap { $0.secrets.values }.sorted() ?? []
@@ -164,6 +173,7 @@ struct Scaffold {
         var endpoint: String
     }
 
+    var language: Language
     var customer: String
     var title: String
     var practice: Bool
@@ -182,11 +192,11 @@ struct Scaffold {
     var historyStart: String
     var historyBefore: String
 
-    /// What the check-list recommends for a scenario.
+    /// What suits a scenario, unless the customer decides otherwise.
     static func recommended(_ scenario: String) -> (documents: String, direction: String, trigger: String) {
         switch scenario {
         case "approval-to-voucher": ("approval/voucher", "one-way", "realtime")
-        default: ("", "one-way", "on-demand")
+        default: ("", "one-way", "realtime")
         }
     }
 
@@ -213,7 +223,7 @@ struct Scaffold {
             customer: \(customer)
             title: \(Self.quoted(title))
             practice: \(practice)              # true:练习,无需签署 · practice, needs no signatures
-            locale: zh-CN
+            locale: \(language.locale)
             time_zone: Asia/Shanghai
             connectors: \(folders)   # 连接器库所在文件夹 · folders with connector libraries
             vault:
@@ -299,18 +309,18 @@ struct Scaffold {
               connection: \(target.name)
               document: \(targetDocument)
               \(needed.isEmpty ? "#settings:" : "settings:")
-            \(settings)# 二 单向还是双向:one-way | two-way
+            \(settings)# 二 单向还是双向:one-way(本版本不执行 two-way) · this version does not carry out two-way
             direction: \(direction)
-            # 三 实时、定时还是按需:realtime | { schedule: { cron: "0 2 1 * *", missed: run-once } } | on-demand
+            # 三 实时、定时还是按需:realtime(本版本不执行定时、按需) · this version does not carry out schedules and on-demand
             trigger: \(trigger)
             # 四 谁是主 · who is master
             master: \(master)
 
             mapping: \(flow)
-            # 上线前的历史单据:link 关联已有 | create 补建 | ignore 不管 · documents from before the start
+            # 上线前的历史单据:create 补建 | ignore 不管 · documents from before the start
             history: { start: \(historyStart), before: \(historyBefore) }
-            on_change: hold          # ignore | hold | void-and-redo
-            closed_period: hold      # hold | next-open
+            on_change: hold          # ignore | hold
+            closed_period: hold
             retry: { ladder: [20s, 5m, 1h, 4h, 20h] }
             sweep: { every: 6h, look_back: 45d }   # 查漏 · finds what events missed
 

@@ -39,12 +39,6 @@ extension Terminal {
         connections(answer["connections"]?.array ?? [])
         let flows = answer["flows"]?.array ?? []
         let honest = self.flows(flows)
-        for alert in answer["alerts"]?.array ?? [] {
-            line(
-                "! \(alert["code"]?.string ?? "") \(Screen.safe(alert.text(language) ?? ""))  \(alert["since"]?.string ?? "")"
-            )
-            if let next = alert.text(language, "next_") { line("  → " + Screen.safe(next)) }
-        }
         for note in answer["notes"]?.array ?? [] { line("· " + Screen.safe(note.text(language) ?? "")) }
         guard honest else { return .problem }
         let waiting = flows.contains { flow in
@@ -85,7 +79,6 @@ extension Terminal {
         switch state {
         case "ready": words("正常", "ready")
         case "idle": words("空闲", "idle")
-        case "starting": words("启动中", "starting")
         case "paused": words("已暂停", "paused")
         case "down": words("不可用", "down")
         default: state
@@ -117,11 +110,6 @@ extension Terminal {
         }
         line()
         self.table(table)
-        for flow in flows {
-            guard let cause = flow["cause"], let text = cause.text(language) else { continue }
-            line("  \(flow["name"]?.string ?? ""): \(cause["code"]?.string ?? "") \(Screen.safe(text))")
-            if let next = cause.text(language, "next_") { line("  → " + Screen.safe(next)) }
-        }
         for name in dishonest {
             let problem = Problem.countsDoNotAddUp(name)
             line("\(problem.code) \(problem.what[language])")

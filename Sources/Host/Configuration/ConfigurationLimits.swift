@@ -23,12 +23,6 @@ enum ConfigurationLimits {
     static let standardLadder: [Int64] = [20_000, 300_000, 3_600_000, 14_400_000, 72_000_000]
     /// Milliseconds of the shortest time between two sweeps: each costs calls of the vendor's quota.
     static let shortestSweep: Int64 = 10_000
-    /// Milliseconds that payloads are kept where nothing is said: a financial year and a month to close it.
-    static let keep: Int64 = 400 * 86_400_000
-    /// Milliseconds until an alert that still holds is repeated where nothing is said: twice in a working day.
-    static let repeatEvery: Int64 = 4 * 3_600_000
-    /// Milliseconds of the shortest repetition of an alert; below a minute nobody reads them.
-    static let shortestRepeat: Int64 = 60_000
     /// Calls a limit of a connection may allow; a larger figure is a slip of the keyboard.
     static let calls = 1_000_000_000
     /// Edits between a word and the word meant. Three edits in a short key is another word.

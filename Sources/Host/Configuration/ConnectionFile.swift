@@ -49,7 +49,7 @@ struct ConnectionFile: Sendable, Hashable {
         "connection", "connector", "product", "endpoint", "settings", "secrets", "limits", "tls", "proxy", "hosts",
         "isolation", "commit_horizon", "timeouts",
     ]
-    static let timeoutKeys = ["connect", "probe", "read", "write", "find", "poll", "query"]
+    static let timeoutKeys = ["connect", "probe", "read", "write", "find", "poll"]
 
     /// Nil if something needed is wrong; `findings` has all of it.
     init?(_ root: Located, file: String, findings: Findings) {

@@ -76,7 +76,7 @@ struct FlowFile: Sendable, Hashable {
     var title: String
     /// Immutable UUID, lower case: part of every idempotency key.
     var id: String
-    /// The scenario it follows, e.g. `approval-to-voucher`.
+    /// The scenario it follows, e.g. `approval-to-voucher`: a note for people, nothing depends on it.
     var scenario: String?
     var from: End
     /// Filter of the source documents: key → wanted value, or list of wanted values.

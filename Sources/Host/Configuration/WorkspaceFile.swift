@@ -13,37 +13,24 @@ struct WorkspaceFile: Sendable, Hashable {
     /// How much the log says.
     enum LogLevel: String, Sendable, CaseIterable { case debug, info, warning, error }
 
-    /// Where alerts go besides the log; they do not pass through the ledger.
-    struct Alerts: Sendable, Hashable {
-        /// Relative to the workspace: one JSON line per alert and per recovery.
-        var file: String
-        /// Program and arguments that get the alert's JSON line on standard input; empty for none.
-        var command: [String]
-        /// Milliseconds until an alert that still holds is repeated.
-        var repeatEvery: Int64
-    }
-
     /// The short name of the customer, used in names of files.
     var customer: String
     /// The customer's name for screens and reports.
     var title: String
     /// A workspace without signatures, for demonstrations and tests. Says so on every screen.
     var practice: Bool
-    /// `zh-CN` or `en`: the language of alerts and reports.
-    var locale: String
+    /// `zh-CN` or `en`: the language of this workspace's commands where `--lang` says nothing; nil: the environment's.
+    var locale: String?
     /// IANA name of the zone that dates without one are meant in.
     var timeZone: String
     /// Folders with connector libraries, relative to the workspace or absolute.
     var connectors: [String]
     /// How the vault is opened.
     var unlock: Unlock
-    /// Milliseconds that payloads of finished documents are kept.
-    var ledgerKeep: Int64
-    /// Alerts.
-    var alerts: Alerts
     /// Log level.
     var logLevel: LogLevel
 
+    /// `ledger` and `alerts` are known so that `apply` can say that this version does not carry them out.
     static let keys = [
         "customer", "title", "practice", "locale", "time_zone", "connectors", "vault", "ledger", "alerts", "log",
     ]
@@ -54,9 +41,9 @@ struct WorkspaceFile: Sendable, Hashable {
         let customer = reader.name("customer", write: "hengda")
         title = reader.optionalText("title", write: "…") ?? customer ?? ""
         practice = reader.bool("practice", default: false)
-        locale = reader.optionalText("locale", write: "zh-CN") ?? "zh-CN"
-        if !["zh-CN", "en"].contains(locale) {
-            reader.report("locale", .notAChoice("locale", seen: locale, choices: ["zh-CN", "en"]))
+        locale = reader.optionalText("locale", write: "zh-CN")
+        if let locale, Language(locale: locale) == nil {
+            reader.report("locale", .notAChoice("locale", seen: locale, choices: Language.allCases.map(\.locale)))
         }
         timeZone = reader.optionalText("time_zone", write: "Asia/Shanghai") ?? "Asia/Shanghai"
         if !TimeZoneRule.exists(timeZone) { reader.report("time_zone", .badTimeZone(timeZone)) }
@@ -81,15 +68,6 @@ struct WorkspaceFile: Sendable, Hashable {
             }
         }
 
-        ledgerKeep = reader.section("ledger", keys: ["keep"])?.duration("keep") ?? ConfigurationLimits.keep
-        let alerts = reader.section("alerts", keys: ["file", "command", "repeat"])
-        self.alerts = Alerts(
-            file: alerts?.optionalText("file", write: "state/alerts.jsonl") ?? "state/alerts.jsonl",
-            command: (alerts?.list("command", write: "/usr/local/bin/notify") ?? []).compactMap {
-                alerts?.text($0, "command", write: "/usr/local/bin/notify")
-            },
-            repeatEvery: alerts?.duration("repeat", shortest: ConfigurationLimits.shortestRepeat)
-                ?? ConfigurationLimits.repeatEvery)
         let log = reader.section("log", keys: ["level"])
         logLevel = log?.choice("level", LogLevel.self) ?? .info
 

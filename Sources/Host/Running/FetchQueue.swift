@@ -70,7 +70,7 @@ struct FetchQueue: Sendable {
     }
 }
 
-/// Trouble of a source connection: it stands still, and no document is to blame (ruling 7).
+/// Trouble of a source connection: it stands still, and no document is to blame.
 struct SourcePause: Sendable, Equatable {
     /// Until then; `Int64.max`: until a person has checked the connection.
     var until: Int64

@@ -54,22 +54,10 @@ extension Problem {
             "E-HOST-010", zh: "还没有可运行的版本", en: "there is no revision to run yet",
             nextZH: "先运行 datong apply", nextEN: "run datong apply first")
     }
-    static func severalItems(_ name: String, _ ids: [ItemID]) -> Problem {
-        let list = ids.map { "\($0)" }.joined(separator: ", ")
-        return Problem(
-            "E-HOST-011", zh: "\(name) 对应多个单据: \(list)", en: "\(name) names several items: \(list)",
-            nextZH: "用其中一个编号", nextEN: "use one of the numbers")
-    }
     static func noItem(_ name: String) -> Problem {
         Problem(
             "E-HOST-012", zh: "账本中没有 \(name)", en: "the ledger has no \(name)",
             nextZH: "datong ledger list", nextEN: "datong ledger list")
-    }
-    static func connectionFailed(_ name: String, zh: String, en: String) -> Problem {
-        Problem(
-            "E-HOST-013", zh: "连接 \(name) 检查不通过: \(zh)", en: "connection \(name) does not pass its check: \(en)",
-            nextZH: "按原因改正后 datong connection check \(name)",
-            nextEN: "mend the cause, then datong connection check \(name)")
     }
     static func workerMissing(_ path: String) -> Problem {
         Problem(

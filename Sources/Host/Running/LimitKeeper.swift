@@ -16,7 +16,7 @@ struct LimitRule: Sendable, Hashable {
 /// Keeps every limit of every connection, for all flows and workers together.
 ///
 /// Long windows are debited in durable parts before the calls are made: a crash counts a part as spent, so no window
-/// ever holds more than its figure (ruling 27). A window shorter than a minute begins full instead: it is over
+/// ever holds more than its figure. A window shorter than a minute begins full instead: it is over
 /// before it could matter.
 final class LimitKeeper: Sendable {
     private struct Window {
@@ -40,7 +40,7 @@ final class LimitKeeper: Sendable {
         var resume: @Sendable (Bool) -> Void
     }
 
-    /// The rate after a throttled answer: halved, then ten per cent more for each quiet minute (ruling 27).
+    /// The rate after a throttled answer: halved, then ten per cent more for each quiet minute.
     private struct Rate {
         var percent = 100
         var since: Milliseconds = 0

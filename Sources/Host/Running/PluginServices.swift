@@ -227,7 +227,8 @@ final class PluginServices: WorkerServices {
         value.withBytes(lend)
     }
 
-    /// A secret of the connection, and its line in the audit: one per version, worker generation and minute (ruling 21).
+    /// A secret of the connection, and its line in the audit: one per version, worker generation and minute, because a
+    /// line per use would bury the rest.
     private func read(_ name: String, _ call: CallIdentity, _ site: Site) throws(Problem) -> SecretBytes {
         guard let entry = site.secrets[name] else { throw Problem.secretNotNamed(name) }
         let vault = vault.current

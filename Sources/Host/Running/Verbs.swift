@@ -150,7 +150,7 @@ extension HostProcess: HostControl {
             "host": [
                 "version": .string(DatongRoot.version), "running": .bool(mode == .serve), "pid": .int(Int(getpid())),
                 "since": time(startedAt),
-            ], "connections": .array(connections), "flows": .array(flows), "alerts": [], "notes": .array(notes),
+            ], "connections": .array(connections), "flows": .array(flows), "notes": .array(notes),
         ]
     }
 
@@ -211,7 +211,7 @@ extension HostProcess: HostControl {
             ])
         }
         // A connector's first check is its credentials: while they are refused nothing goes on, or a wrong secret would
-        // be tried once a document. With them in order what stood still goes on (ruling 7); another check that failed
+        // be tried once a document. With them in order what stood still goes on; another check that failed
         // is told, and whether it matters shows with the next document.
         if report["checks"]?.array?.first?["ok"]?.bool == true {
             streams.resume(name)
@@ -489,7 +489,7 @@ extension Problem {
     }
 }
 
-/// Reaches the running host, or does the command itself while none runs (ruling 25).
+/// Reaches the running host, or does the command itself while none runs: one process owns a workspace.
 struct WorkspaceControl: HostControl {
     let root: String
     let terminal: Terminal

@@ -22,6 +22,23 @@ enum Words {
             problem.code, zh: problem.what.zh, en: problem.what.en, nextZH: problem.next.zh, nextEN: problem.next.en)
     }
 
+    /// What this version does not prove and does not have: the same points as in README, "Not proved here".
+    static let notProved = [
+        Problem.Text(zh: "从未连过真实的厂商系统: 只对模拟器验证", en: "no vendor's real system was ever reached: proved on simulators"),
+        Problem.Text(
+            zh: "本版本只有一个场景(审批 → 凭证)和两个连接器", en: "this version has one scenario (approval → voucher) and two connectors"),
+        Problem.Text(
+            zh: "厂商先受理、后完成的单据, 只用测试用的连接器试过",
+            en:
+                "documents that a vendor accepts first and finishes later were tried with connectors made for tests only"
+        ),
+        Problem.Text(
+            zh: "本版本没有签署与签名包、告警、网页、定时、按需与双向流程、PostgreSQL 账本",
+            en:
+                "this version has no signed agreements and bundles, no alerts, no web pages, no scheduled, on-demand or two-way"
+                + " flows, no PostgreSQL ledger"),
+    ]
+
     static func code(_ error: any Error) -> String { (error as? Problem)?.code ?? "\(type(of: error))" }
 
     static func filtered(_ condition: SourceFilter.Condition, _ seen: JSON?) -> String {

@@ -20,7 +20,7 @@ struct WorkspacePaths: Sendable {
     }
 }
 
-/// One process owns a workspace (ruling 25). The lock goes with the process, however it ends.
+/// One process owns a workspace, because two would send the same document. The lock goes with the process, however it ends.
 final class RunLock: Sendable {
     private let descriptor: Int32
 

@@ -29,6 +29,12 @@
  *             `call->host->fail`. A service returns DATONG_OK or a DATONG_* error class; the text of
  *             the last refusal is `call->host->explain(call)`. Nothing may unwind across the border:
  *             no C++ exception, no longjmp. A crash costs the worker and is reported as DATONG_BUG.
+ *             Besides what its own comment lists, EVERY service may return: DATONG_BUG, when the plugin
+ *             broke this contract (a NULL pointer, a size or flag no version has, bytes longer than
+ *             the field may be, another thread, after the call); DATONG_CANCELLED, when the call was
+ *             cancelled, its deadline passed or the host is gone: return soon; DATONG_DENIED, when the
+ *             request is larger than 64 MiB or this host does not serve it. After anything but
+ *             DATONG_OK a reply struct holds zeros, unless its comment says otherwise.
  *  Manners    a plugin opens no socket and no file, starts no thread or process, never sleeps,
  *             never retries, installs no signal handler, and changes neither locale, environment
  *             nor working directory. It asks the services. It may log in again once, and repeat one
@@ -41,6 +47,11 @@
  *                           received the `datong_call`
  *  State      a worker may be killed at any moment and started again. What must survive goes
  *             through the services `session`, `state` and `checkpoint`.
+ *
+ *  Coverage   this release of the host calls describe, probe, read, write, poll, find and listen. It
+ *             carries the other abilities to the plugin, but nothing in it asks for them. It serves
+ *             http, crypto, secret (but not reveal), session, state, checkpoint, clock, id, log and
+ *             progress; it refuses sql and blob with DATONG_DENIED, and drops what metric counts.
  *
  * Version 0 may still change between releases of the host. It is frozen as version 1 later.
  */
@@ -122,7 +133,8 @@ typedef struct datong_call {
     const datong_host *host;
     uint64_t call_id;             /* unique in this worker */
     int64_t deadline_ms;          /* host clock, ms since 1970: return before it */
-    uint64_t fence_epoch;         /* the writer generation; the host drops calls of an older one */
+    uint64_t fence_epoch;         /* the writer generation: for logs, and for a vendor that can fence by it.
+                                   * The host takes no outcome of an older one; no service looks at it */
     uint32_t attempt;             /* 1 for the first delivery of a document */
     uint32_t reserved;
     datong_bytes trace_id;        /* goes into every log line about this work */
@@ -138,24 +150,27 @@ struct datong_host {
     uint32_t flags;
     uint32_t minor_min;           /* the range the host offers */
     uint32_t minor_max;
-    const char *version;          /* the host's version, for logs */
-    /* A service by id and revision, e.g. "datong.http/1". NULL: this host does not offer it, or the
-     * operator did not approve it for this plugin. [any], also outside a call. The table lives as
-     * long as the process. */
+    const char *version;          /* the host's version, e.g. "0.1.0", for logs */
+    /* A service by id and revision, e.g. "datong.http/1": a pointer to its struct of functions, which lives
+     * as long as the process and is never freed. NULL: no service of this id and revision is in the
+     * contract this host knows. One that is known and not served (see Coverage) is there, and its
+     * functions return DATONG_DENIED. No errors. [any], also outside a call. */
     const void *(*get_service)(const char *id);
-    /* Record why the current call fails, then return DATONG_FAILED. [in-call] A second call in the
-     * same call is ignored and logged. */
+    /* Record why the current call fails, then return DATONG_FAILED. `failure` and all it points to is
+     * copied before this returns; texts above 8 KiB are cut, of more than 32 messages the first count. A
+     * second call in the same call is ignored and logged. No errors. [in-call] */
     void (*fail)(const datong_call *call, const datong_failure *failure);
-    /* Text of the last service refusal in this call, empty if none. [in-call] */
+    /* English text of the last service refusal in this call, empty if none; for `fail` and the log, not for
+     * decisions. Borrowed until the next service call or release. No errors. [in-call] */
     datong_bytes (*explain)(const datong_call *call);
-    /* 1 once the host wants this call to end early; poll it in long loops. [in-call] */
+    /* 1 once the host wants this call to end early or its deadline has passed, else 0; look in long loops, and
+     * fail as DATONG_CANCELLED. Costs no message. No errors: 1 outside of the call. [in-call] */
     int32_t (*is_cancelled)(const datong_call *call);
 };
 
 /* ---- service datong.http/1 ------------------------------------------------------------------
- * The one way out. The host enforces the allow-list, TLS, proxy, limits and size, records the call
- * when asked (secrets masked), fills in secrets, and keeps the cookie jar. One attempt, never a
- * redirect. */
+ * The one way out. The host enforces the allow-list, TLS, proxy, limits and size, fills in secrets, and
+ * keeps the cookie jar. One attempt, never a redirect. */
 
 #define DATONG_EFFECT_READ 1u  /* repeating it changes nothing */
 #define DATONG_EFFECT_WRITE 2u /* may create or change a business document: after the first byte only a
@@ -195,7 +210,7 @@ typedef struct datong_http_request {
     uint64_t insertion_count;
     datong_bytes session;         /* session whose cookie jar is used, or empty: no cookies */
     uint64_t max_reply_bytes;     /* 0: the host's default; above it the reply is refused */
-    datong_bytes body_blob;       /* upload this blob instead of `body` */
+    datong_bytes body_blob;       /* upload this blob instead of `body`; see datong.blob/1 */
     datong_bytes meter;           /* which limits of the profile this call spends, "" for all calls */
 } datong_http_request;
 
@@ -216,12 +231,17 @@ typedef struct datong_http_reply {
 typedef struct datong_http_service {
     uint32_t size;
     uint32_t flags;
-    /* Send one request and wait. Set reply->size first. DATONG_OK: an HTTP answer of any status
-     * arrived whole. Else UNREACHABLE (nothing sent), TRANSIENT (a read or auth failed on the way),
-     * UNKNOWN_OUTCOME (a write may have arrived), CANCELLED (deadline, or our own limits leave no call
-     * before it; nothing sent), QUOTA_SPENT (our own daily or monthly allowance; nothing sent), DENIED (allow-list, size, malformed). [in-call] */
+    /* Send one request and wait. Set reply->size first. The request is copied; the reply and all it points to
+     * is borrowed until the plugin function returns, or until `release`. DATONG_OK: an HTTP answer of any
+     * status arrived whole. Errors: UNREACHABLE (nothing sent), TRANSIENT (a read or auth failed on the way,
+     * or its answer was cut, malformed or too large), UNKNOWN_OUTCOME (the same of a write: it may have
+     * arrived), CANCELLED (deadline, or our own limits leave no call before it; nothing sent), QUOTA_SPENT
+     * (our own daily or monthly allowance; nothing sent), DENIED (allow-list, a secret or session that is not
+     * there, blobs, a malformed request; nothing sent). `may_have_arrived` is set whatever is returned. [in-call] */
     int32_t (*send)(const datong_call *call, const datong_http_request *request, datong_http_reply *reply);
-    /* Give the reply's memory back before the call ends. Optional. [in-call] */
+    /* Give the memory of a reply of `send` back before the call ends, for long calls with many large ones.
+     * Optional. Clears headers and body; a reply of something else, or one given back, is left alone. No
+     * errors. [in-call] */
     void (*release)(const datong_call *call, datong_http_reply *reply);
 } datong_http_service;
 #define DATONG_SERVICE_HTTP "datong.http/1"
@@ -279,7 +299,10 @@ typedef struct datong_reply {
 typedef struct datong_crypto_service {
     uint32_t size;
     uint32_t flags;
-    /* [in-call] DATONG_OK; DATONG_DENIED: unknown algorithm, secret or step, or no valid padding. */
+    /* Do one operation on the joined input. Set reply->size first; VERIFY may pass NULL. The request is copied;
+     * the result is borrowed until the plugin function returns, then wiped. Errors: DENIED (an algorithm,
+     * secret or step that is not known, a key or initial value of the wrong length, no valid padding, a
+     * signature that does not verify; `explain` says which). [in-call] */
     int32_t (*run)(const datong_call *call, const datong_crypto_request *request, datong_reply *reply);
 } datong_crypto_service;
 #define DATONG_SERVICE_CRYPTO "datong.crypto/1"
@@ -289,13 +312,16 @@ typedef struct datong_crypto_service {
 typedef struct datong_secret_service {
     uint32_t size;
     uint32_t flags;
-    /* 1 if the connection names this secret and the vault holds it. [in-call] */
+    /* 1 if the connection names this secret and the vault holds it, else 0, also when the host cannot say.
+     * `name` is copied. No errors. [in-call] */
     int32_t (*exists)(const datong_call *call, datong_bytes name);
-    /* The bytes themselves. Only with the capability `reveal` in the signed manifest and the
-     * operator's approval; every reveal is audited; the reply is wiped when the call ends.
-     * DATONG_DENIED otherwise. Prefer insertions and crypto. [in-call] */
+    /* The bytes themselves, for a vendor whose algorithm the host does not have. Needs a capability that the
+     * operator grants; this release grants it to nobody, so it returns DENIED. The reply would be
+     * borrowed until the plugin function returns, then wiped. Use insertions and crypto. [in-call] */
     int32_t (*reveal)(const datong_call *call, datong_bytes expression, datong_reply *reply);
-    /* Store a new version (a rotating refresh token). Durable before it returns. [in-call] */
+    /* Store a new version (a rotating refresh token), and forget the old one. Both arguments are copied. Durable
+     * before it returns DATONG_OK. Errors: DENIED (the connection names no such secret, or the vault did not
+     * take the value: the old one is still there). [in-call] */
     int32_t (*replace)(const datong_call *call, datong_bytes name, datong_bytes value);
 } datong_secret_service;
 #define DATONG_SERVICE_SECRET "datong.secret/1"
@@ -327,15 +353,23 @@ typedef struct datong_session_reply {
 typedef struct datong_session_service {
     uint32_t size;
     uint32_t flags;
-    /* The session's value, or the lease to make one. Waits while another caller logs in, and while
-     * max_in_flight callers are inside; the place is given up when the plugin function returns.
-     * DATONG_AUTH_DENIED at once while a refused log-in is fresh (no hammering). [in-call] */
+    /* The session's value, or the lease to make one. Set reply->size first. Waits while another caller logs in,
+     * and while max_in_flight callers are inside; the place is given up when the plugin function returns.
+     * The request is copied; the value is borrowed until the plugin function returns, then wiped. Errors:
+     * AUTH_DENIED at once while a refused log-in is fresh (no hammering), CANCELLED (the call ended while
+     * it waited). [in-call] */
     int32_t (*acquire)(const datong_call *call, const datong_session_request *request, datong_session_reply *reply);
-    /* Store what the log-in gave. ttl_ms: how long the vendor says it lives; the host renews early. */
+    /* Store what the log-in gave, for this caller and those who wait. `value` is copied; it stays in memory and
+     * is masked in logs. ttl_ms: how long the vendor says it lives; the host renews a tenth of it, at most
+     * ten minutes, early. Ends the lease. Errors: DENIED (no such lease, or another call's). [in-call] */
     int32_t (*publish)(const datong_call *call, uint64_t lease, datong_bytes value, int64_t ttl_ms);
-    /* The log-in failed. error_class AUTH_DENIED makes the host refuse further log-ins for a while. */
+    /* The log-in failed: the next who waits gets a lease. error_class AUTH_DENIED makes `acquire` refuse at once
+     * for a minute instead; any other class says nothing about the secret. Ends the lease; one that is
+     * neither published nor abandoned ends with its call. Errors: DENIED (no such lease, or another
+     * call's). [in-call] */
     int32_t (*abandon)(const datong_call *call, uint64_t lease, uint32_t error_class);
-    /* The vendor refused this value. No effect if the session already has another one. */
+    /* The vendor refused this value: the next `acquire` gives a lease. Both arguments are copied. No effect, and
+     * no error, if the session has another value by now. [in-call] */
     int32_t (*invalidate)(const datong_call *call, const datong_session_request *request, datong_bytes value);
 } datong_session_service;
 #define DATONG_SERVICE_SESSION "datong.session/1"
@@ -345,9 +379,14 @@ typedef struct datong_session_service {
 typedef struct datong_state_service {
     uint32_t size;
     uint32_t flags;
-    /* Connector state of this connection, at most 64 KiB a key. Durable before put returns. An absent
-     * key is an empty value with DATONG_OK. [in-call] */
+    /* Connector state of this connection: what a plugin must remember beyond its worker (where a list was left),
+     * never a secret. Set reply->size first. An absent key is an empty value with DATONG_OK. The value is
+     * borrowed until the plugin function returns. Errors: DENIED (the key is not UTF-8), TRANSIENT (the
+     * ledger could not be read). [in-call] */
     int32_t (*get)(const datong_call *call, datong_bytes key, datong_reply *reply);
+    /* Replace a key's value, at most 64 KiB; an empty one is as if absent. Copied, durable before it returns
+     * DATONG_OK. The last of several writers counts. Errors: DENIED (the key is not UTF-8, or the value too
+     * long). [in-call] */
     int32_t (*put)(const datong_call *call, datong_bytes key, datong_bytes value);
 } datong_state_service;
 #define DATONG_SERVICE_STATE "datong.state/1"
@@ -356,18 +395,29 @@ typedef struct datong_checkpoint_service {
     uint32_t size;
     uint32_t flags;
     /* Remember how far record `index` of the current write or poll has come (save done, submit next),
-     * at most 4 KiB. Durable before it returns; handed back in the record on the next attempt. [in-call] */
+     * at most 4 KiB. Copied, durable before it returns DATONG_OK; the last one is handed back in the record
+     * on the next attempt and to `find`. Errors: BUG (no such record in the request, or a call that
+     * has none), DENIED (too long). [in-call] */
     int32_t (*save)(const datong_call *call, uint64_t index, datong_bytes bytes);
 } datong_checkpoint_service;
 #define DATONG_SERVICE_CHECKPOINT "datong.checkpoint/1"
 
 /* ---- service datong.blob/1 --------------------------------------------------------------------
- * Invoices and attachments: fetched, bounded and uploaded by reference. */
+ * Invoices and attachments: fetched, bounded and uploaded by reference. This release serves none of it:
+ * every function returns DENIED, and so does http.send for `body_blob` and DATONG_HTTP_REPLY_TO_BLOB. */
 typedef struct datong_blob_service {
     uint32_t size;
     uint32_t flags;
+    /* How many bytes a blob has, into *length; 0 there after an error. `blob` is copied. Errors: DENIED (no such
+     * blob of this connection). [in-call] */
     int32_t (*length)(const datong_call *call, datong_bytes blob, uint64_t *length);
+    /* At most `size` bytes of a blob from `offset`; fewer at its end. Set reply->size first. The bytes are
+     * borrowed until the plugin function returns. Errors: DENIED (no such blob, or an offset beyond its
+     * end). [in-call] */
     int32_t (*read)(const datong_call *call, datong_bytes blob, uint64_t offset, uint64_t size, datong_reply *reply);
+    /* Keep bytes as a blob, for an upload or for the host; *handle names it. Set handle->size first. The bytes are
+     * copied; the handle is borrowed until the plugin function returns, the blob lives until its document is
+     * settled. Errors: DENIED (too large, or no room). [in-call] */
     int32_t (*create)(const datong_call *call, datong_bytes bytes, datong_bytes media_type, datong_reply *handle);
 } datong_blob_service;
 #define DATONG_SERVICE_BLOB "datong.blob/1"
@@ -388,7 +438,9 @@ typedef struct datong_sql_request {
 typedef struct datong_sql_service {
     uint32_t size;
     uint32_t flags;
-    /* One statement, or one declared transaction. Same outcome classes as http.send. [in-call] */
+    /* One statement, or one declared transaction. Set rows->size first. The request is copied; the rows are
+     * borrowed until the plugin function returns. Errors: those of http.send, and DENIED where the
+     * connection declares no such statement. This release serves no SQL: DENIED. [in-call] */
     int32_t (*run)(const datong_call *call, const datong_sql_request *request, datong_reply *rows);
 } datong_sql_service;
 #define DATONG_SERVICE_SQL "datong.sql/1"
@@ -398,8 +450,8 @@ typedef struct datong_sql_service {
 typedef struct datong_clock_service {
     uint32_t size;
     uint32_t flags;
-    /* Since 1970, UTC; 0 when the host answers this call no more: then fail as DATONG_CANCELLED, since no
-     * window up to 1970 holds anything. [in-call] */
+    /* The host's time in ms since 1970, UTC, the clock of `deadline_ms`. 0 when the host answers this call no
+     * more: then fail as DATONG_CANCELLED, since no window up to 1970 holds anything. No errors. [in-call] */
     int64_t (*now_ms)(const datong_call *call);
 } datong_clock_service;
 #define DATONG_SERVICE_CLOCK "datong.clock/1"
@@ -407,8 +459,9 @@ typedef struct datong_clock_service {
 typedef struct datong_id_service {
     uint32_t size;
     uint32_t flags;
-    /* `count` unpredictable bytes, at most 1024, for nonces and padding. Recorded, so a replay gets
-     * the same. [in-call] */
+    /* `count` unpredictable bytes, at most 1024, for nonces and padding; never for a document's key, which has to
+     * be the same at the next attempt. Set reply->size first. Borrowed until the plugin function returns,
+     * then wiped. Errors: DENIED (more than 1024). [in-call] */
     int32_t (*random)(const datong_call *call, uint64_t count, datong_reply *reply);
 } datong_id_service;
 #define DATONG_SERVICE_ID "datong.id/1"
@@ -420,7 +473,8 @@ typedef struct datong_id_service {
 typedef struct datong_log_service {
     uint32_t size;
     uint32_t flags;
-    /* One line for the engineer. Known secrets are masked by the host. [in-call] */
+    /* One line for the engineer, copied, cut at 16 KiB. Known secrets are masked by the host. A level that is none
+     * is INFO. Does not wait for the host. No errors. [in-call] */
     void (*write)(const datong_call *call, uint32_t level, datong_bytes text);
 } datong_log_service;
 #define DATONG_SERVICE_LOG "datong.log/1"
@@ -428,37 +482,47 @@ typedef struct datong_log_service {
 typedef struct datong_metric_service {
     uint32_t size;
     uint32_t flags;
-    void (*count)(const datong_call *call, datong_bytes name, int64_t amount); /* [in-call] */
+    /* Add `amount` to the counter `name`, which is copied. This release keeps no counters. Does not wait for the
+     * host. No errors. [in-call] */
+    void (*count)(const datong_call *call, datong_bytes name, int64_t amount);
 } datong_metric_service;
 #define DATONG_SERVICE_METRIC "datong.metric/1"
 
 typedef struct datong_progress_service {
     uint32_t size;
     uint32_t flags;
-    /* How far a long call is, for the engineer's log. total 0: unknown. [in-call] */
+    /* How far a long call is, for the engineer's log; it moves no deadline. total 0: unknown. Does not wait for the
+     * host. No errors. [in-call] */
     void (*report)(const datong_call *call, uint64_t done, uint64_t total);
 } datong_progress_service;
 #define DATONG_SERVICE_PROGRESS "datong.progress/1"
 
 /* ---- sinks ------------------------------------------------------------------------------------
- * Results go into a sink the host gives. Every sink function copies what it is given before it
- * returns, may be called only during its call on its thread, and returns 0 to go on or 1 when the
- * host wants no more (a limit was reached, or the call is cancelled): the plugin then returns. What it
- * left out then is not taken for absent: the call counts as cancelled, results of records are kept. */
+ * Results go into a sink the host gives. What holds for EVERY sink function: it is [in-call] with the
+ * sink's own `context`; it copies what it is given before it returns, so all of it stays the plugin's; it
+ * returns 0 to go on, or 1 when the host wants no more (a limit was reached, the call is cancelled, or
+ * what was given broke the contract): the plugin then returns. What it left out then is not taken for
+ * absent: the call counts as cancelled, results of records are kept. One call collects at most 64 MiB.
+ * A sink struct lives until the plugin function that received it returns.
+ *
+ * What holds for EVERY ability: it returns DATONG_OK, or DATONG_FAILED after `fail`, and nothing else; the
+ * comments list only what a class means there. Requests are borrowed until it returns. `connection` is
+ * what `open` gave. */
 
 /* ability datong.describe/1 */
 typedef struct datong_text_sink {
     uint32_t size;
     uint32_t flags;
     void *context;
-    int32_t (*put)(void *context, datong_bytes json); /* at most once */
+    /* The one JSON document this call answers with, exactly once. */
+    int32_t (*put)(void *context, datong_bytes json);
 } datong_text_sink;
 
 typedef struct datong_describe_ability {
     uint32_t size;
     uint32_t flags;
     /* What this library is and can do, as one JSON document: docs/describe.md gives its shape.
-     * Needs no connection, calls no service except log, and always gives the same text. [any] */
+     * Needs no connection, calls no service except log, always gives the same text and does not fail. [any] */
     int32_t (*describe)(const datong_call *call, const datong_text_sink *sink);
 } datong_describe_ability;
 #define DATONG_ABILITY_DESCRIBE "datong.describe/1"
@@ -469,7 +533,8 @@ typedef struct datong_probe_ability {
     uint32_t flags;
     /* Prove address, credentials and permissions with harmless calls, and fingerprint the vendor's
      * version and the customer's schema: {"vendor":"..","version":"..","fingerprint":"..",
-     * "checks":[{"id","ok","zh","en"}]}. [any] */
+     * "checks":[{"id","ok","zh","en"}]}, the check of the credentials first. What a check finds is a check
+     * with "ok" false and DATONG_OK; fail (UNREACHABLE, ...) when nothing could be checked. [any] */
     int32_t (*probe)(void *connection, const datong_call *call, const datong_text_sink *sink);
 } datong_probe_ability;
 #define DATONG_ABILITY_PROBE "datong.probe/1"
@@ -496,12 +561,14 @@ typedef struct datong_record {
                                * object by the document's own names, or empty; empty with DELETED */
 } datong_record;
 #define DATONG_RECORD_HINT 0x1u    /* only the id is known: the host fetches it if it is news */
-#define DATONG_RECORD_DELETED 0x2u /* the vendor says it is gone */
+#define DATONG_RECORD_DELETED 0x2u /* the vendor says it is gone. This release passes over it: what was read of the
+                                    * document before stays as it is */
 
 typedef struct datong_read_sink {
     uint32_t size;
     uint32_t flags;
     void *context;
+    /* One document, hint or deletion, in the vendor's order; never more than `max_records`. */
     int32_t (*record)(void *context, const datong_record *record);
     /* Once, last; for named documents it may be left out. `more` 1: ask again at once with this cursor.
      * `more` 0: all seen; the cursor is where the next sweep begins. */
@@ -511,7 +578,9 @@ typedef struct datong_read_sink {
 typedef struct datong_read_ability {
     uint32_t size;
     uint32_t flags;
-    /* One page, or the named documents. A named document that does not exist is left out. [any] */
+    /* One page, or the named documents. A named document that does not exist is left out. Changes nothing at the
+     * vendor. Records given before a failure are not used: the page is asked for again. UNSUPPORTED: not in
+     * this product line or edition. [any] */
     int32_t (*read)(void *connection, const datong_call *call, const datong_read_request *request,
                     const datong_read_sink *sink);
 } datong_read_ability;
@@ -521,7 +590,7 @@ typedef struct datong_read_ability {
 typedef struct datong_write_record {
     uint32_t size;
     uint32_t flags;
-    datong_bytes key;         /* idempotency key, within the length and alphabet describe declares */
+    datong_bytes key;         /* idempotency key: 32 characters of a to z and 2 to 7 */
     datong_bytes json;        /* the document */
     datong_bytes checkpoint;  /* what an earlier attempt saved, or empty */
     datong_bytes token;       /* poll: what `accepted` or `waiting` gave; void: the target's number */
@@ -561,23 +630,30 @@ typedef struct datong_write_sink {
     uint32_t size;
     uint32_t flags;
     void *context;
-    /* Exactly once for every record. A record without a result is an unknown outcome and a bug. */
+    /* What became of one record, exactly once for every record, in any order, as soon as it is known: results
+     * given before a failure or a crash count. A record without a result is an unknown outcome and, after
+     * DATONG_OK, a bug. */
     int32_t (*result)(void *context, const datong_write_result *result);
 } datong_write_sink;
 
+/* The shape of write, poll and undo. DATONG_FAILED is for what concerns all records alike and left no result of its
+ * own (no session, no connection); what concerns one record is its result REFUSED. [any] */
 typedef int32_t datong_write_function(void *connection, const datong_call *call,
                                       const datong_write_request *request, const datong_write_sink *sink);
 typedef struct datong_write_ability {
     uint32_t size;
     uint32_t flags;
-    /* Bring the documents into effect, resuming from each record's checkpoint. [any] */
+    /* Bring the documents into effect, resuming from each record's checkpoint. A record that is there under its
+     * key already is EXISTED. UNKNOWN_OUTCOME, or a failure after a request with effect `write` left, makes
+     * the host look with `find` before anything is sent again. [any] */
     datong_write_function *write;
 } datong_write_ability;
 #define DATONG_ABILITY_WRITE "datong.write/1"
 typedef struct datong_poll_ability {
     uint32_t size;
     uint32_t flags;
-    /* Ask what became of accepted or waiting records. ACCEPTED again: still queued. [any] */
+    /* Ask what became of accepted or waiting records, by their token. ACCEPTED again: still queued. A failure
+     * leaves them as they were, to be asked again. [any] */
     datong_write_function *poll;
 } datong_poll_ability;
 #define DATONG_ABILITY_POLL "datong.poll/1"
@@ -585,7 +661,8 @@ typedef struct datong_void_ability {
     uint32_t size;
     uint32_t flags;
     /* Take back what was written: delete the draft, or post the reversal. APPLIED carries the reversal's
-     * number, or the deleted one's. [any] */
+     * number, or the deleted one's; EXISTED: it was taken back already. UNSUPPORTED: the vendor offers no
+     * way. [any] */
     datong_write_function *undo;
 } datong_void_ability;
 #define DATONG_ABILITY_VOID "datong.void/1"
@@ -597,7 +674,7 @@ typedef struct datong_find_request {
     datong_bytes document;
     datong_bytes settings;
     datong_bytes key;         /* idempotency key, or */
-    datong_bytes business;    /* JSON object of business fields (amount, date, person) */
+    datong_bytes business;    /* JSON object of business fields (amount, date, person); this release sends none */
     datong_bytes json;        /* the document as it was sent, for connectors that compare */
     datong_bytes checkpoint;
 } datong_find_request;
@@ -605,13 +682,16 @@ typedef struct datong_find_sink {
     uint32_t size;
     uint32_t flags;
     void *context;
-    /* Once per match. No call and DATONG_OK: absent now. */
+    /* One match, once each: what a person finds it by, the vendor's internal id, what the vendor holds (JSON, may be
+     * empty). No call and DATONG_OK: absent now. */
     int32_t (*found)(void *context, datong_bytes number, datong_bytes id, datong_bytes read_back);
 } datong_find_sink;
 typedef struct datong_find_ability {
     uint32_t size;
     uint32_t flags;
-    /* Look for a document without changing anything. [any] */
+    /* Look for a document without changing anything; report every match, since two are what a person must hear
+     * of. UNSUPPORTED: cannot look for this one, which then waits for a person. Any other failure: not known,
+     * asked again. Never report absent what could not be looked for. [any] */
     int32_t (*find)(void *connection, const datong_call *call, const datong_find_request *request,
                     const datong_find_sink *sink);
 } datong_find_ability;
@@ -621,7 +701,8 @@ typedef struct datong_find_ability {
 typedef struct datong_query_ability {
     uint32_t size;
     uint32_t flags;
-    /* `name` and `parameters` as describe declares them; one JSON document back. [any] */
+    /* Answer one question by harmless calls. `name` and `parameters` (a JSON object) as describe declares them; one
+     * JSON document into the sink. INVALID_RECORD: parameters that cannot be asked. [any] */
     int32_t (*query)(void *connection, const datong_call *call, datong_bytes name, datong_bytes parameters,
                      const datong_text_sink *sink);
 } datong_query_ability;
@@ -632,7 +713,8 @@ typedef struct datong_rotate_ability {
     uint32_t size;
     uint32_t flags;
     /* step "apply": make the new secret current at the vendor. step "retire": revoke the old one. The
-     * new value is the secret `name` + "@new"; it never crosses this border. [any] */
+     * new value is the secret `name` + "@new"; it never crosses this border. Both steps may be repeated. Into
+     * the sink what was done, as one JSON document. AUTH_DENIED: the vendor does not let this account. [any] */
     int32_t (*rotate)(void *connection, const datong_call *call, datong_bytes name, datong_bytes step,
                       const datong_text_sink *sink);
 } datong_rotate_ability;
@@ -642,7 +724,8 @@ typedef struct datong_rotate_ability {
 typedef struct datong_migrate_state_ability {
     uint32_t size;
     uint32_t flags;
-    /* Pure: state of schema `from` in, state of this version's schema out. No service. [any] */
+    /* One key's state of schema `from` in, of this version's schema out, as JSON into the sink. Pure: no service
+     * but log, the same for the same. UNSUPPORTED: a schema it does not read. [any] */
     int32_t (*migrate)(const datong_call *call, uint32_t from, datong_bytes key, datong_bytes value,
                        const datong_text_sink *sink);
 } datong_migrate_state_ability;
@@ -665,12 +748,13 @@ typedef struct datong_event_sink {
     uint32_t size;
     uint32_t flags;
     void *context;
+    /* One document something happened to; several of one frame are stored together. */
     int32_t (*hint)(void *context, const datong_hint *hint);
     /* Send at once (pong, hello). */
     int32_t (*send_now)(void *context, datong_bytes frame);
     /* Send once every hint of this call is durable: the acknowledgement. */
     int32_t (*send_after_durable)(void *context, datong_bytes frame);
-    /* The vendor will close this stream: open the next one now and keep reading the old. */
+    /* The vendor will close this stream: open the next one now and keep reading the old. `reason` is for the log. */
     int32_t (*reconnect)(void *context, datong_bytes reason);
 } datong_event_sink;
 
@@ -687,15 +771,18 @@ typedef struct datong_listen_sink {
     uint32_t size;
     uint32_t flags;
     void *context;
+    /* Where to connect, exactly once. */
     int32_t (*endpoint)(void *context, const datong_listen_endpoint *endpoint);
 } datong_listen_sink;
 
 typedef struct datong_listen_ability {
     uint32_t size;
     uint32_t flags;
-    /* Where to connect now. Called before every connection: tickets work once. [any] */
+    /* Where to connect now. Called before every connection: tickets work once. A failure of the connection's kind
+     * (AUTH_DENIED, QUOTA_SPENT ...) pauses it; any other is tried again ever more rarely. [any] */
     int32_t (*open)(void *connection, const datong_call *call, const datong_listen_sink *sink);
-    /* One text or binary frame from the vendor. [any] */
+    /* Understand one text or binary frame from the vendor: hints, answers. One that says nothing is DATONG_OK
+     * without a call of the sink. After a failure nothing is acknowledged and the stream is opened anew. [any] */
     int32_t (*frame)(void *connection, const datong_call *call, datong_bytes frame, const datong_event_sink *sink);
 } datong_listen_ability;
 #define DATONG_ABILITY_LISTEN "datong.listen/1"
@@ -714,15 +801,17 @@ typedef struct datong_receive_sink {
     uint32_t size;
     uint32_t flags;
     void *context;
+    /* One document something happened to. */
     int32_t (*hint)(void *context, const datong_hint *hint);
-    /* The answer, once: `after_durable` 1 waits until every hint of this call is durable. */
+    /* The answer, exactly once, with a status of 200 to 599: `after_durable` 1 waits until every hint of this call is durable. */
     int32_t (*answer)(void *context, uint32_t status, const datong_header *headers, uint64_t header_count,
                       datong_bytes body, uint32_t after_durable);
 } datong_receive_sink;
 typedef struct datong_receive_ability {
     uint32_t size;
     uint32_t flags;
-    /* Verify, decrypt and answer one webhook. [any] */
+    /* Verify, decrypt and answer one webhook. One that does not verify is answered with the vendor's refusal, no
+     * hint and DATONG_OK; a failure answers 500, so that the vendor sends again. [any] */
     int32_t (*receive)(void *connection, const datong_call *call, const datong_receive_request *request,
                        const datong_receive_sink *sink);
 } datong_receive_ability;
@@ -732,6 +821,8 @@ typedef struct datong_receive_ability {
 typedef struct datong_identify_ability {
     uint32_t size;
     uint32_t flags;
+    /* Say who the vendor's user id `user` is, by harmless calls: name, roles and departments as one JSON document
+     * into the sink, {} for one nobody knows. UNSUPPORTED: the edition does not tell. [any] */
     int32_t (*identify)(void *connection, const datong_call *call, datong_bytes user, const datong_text_sink *sink);
 } datong_identify_ability;
 #define DATONG_ABILITY_IDENTIFY "datong.identify/1"
@@ -759,14 +850,21 @@ typedef struct datong_plugin {
     const char *id;           /* "example-erp": [a-z0-9-]{1,32}, equal to the manifest's */
     const char *version;      /* semantic version */
     const char *build;        /* free text for support, or "" */
-    /* Counted and idempotent: may be called again, each init is paired with one shutdown. [once] */
+    /* Get ready: the first function called. `host` lives as long as the process and may be kept. Counted and
+     * idempotent: may be called again, each init is paired with one shutdown. There is no call to `fail`:
+     * anything but DATONG_OK refuses the library. [once] */
     int32_t (*init)(const datong_host *host);
+    /* Give back what init took; the last function called. May be skipped: a worker may be killed. No errors. [once] */
     void (*shutdown)(void);
-    /* An ability by id and revision, NULL when not offered. Constant for the process. [any] */
+    /* An ability by id and revision: a pointer to its struct of functions, which the plugin owns and keeps as long
+     * as the process lives. NULL when not offered. Constant for the process. No errors. [any] */
     const void *(*get_ability)(const char *id);
-    /* Make a connection object. Must not talk to the vendor: probe does. [any] */
+    /* Make a connection object, which the plugin owns, and set *connection to it, never NULL with DATONG_OK. The
+     * request is borrowed: copy what is needed later. Must not talk to the vendor: probe does. Services may
+     * be used, as in any call. DATONG_FAILED after `fail`: INVALID_RECORD for settings that cannot work. [any] */
     int32_t (*open)(const datong_call *call, const datong_open_request *request, void **connection);
-    /* After every call on it has returned. [any] */
+    /* Give the connection object back, after every call on it has returned. There is no call, so no service. May be
+     * skipped, as shutdown may. No errors. [any] */
     void (*close)(void *connection);
 } datong_plugin;
 

@@ -7,15 +7,16 @@
 
 #include <stdint.h>
 
+#include "worker_limits.h"
+
+/* The version of the program the worker is part of, as `datong --version` says it. */
+#define DW_VERSION "0.1.0"
+
 /* Raised whenever a frame changes. Host and worker are shipped together, so there is no range. */
 #define DW_PROTOCOL 1u
 
 /* Frame: u32 body length, u16 kind, u16 flags, u64 id, body. Little endian. */
 #define DW_HEADER_BYTES 16u
-/* Answers of tens of megabytes without paging exist at vendors; beyond this a length is an error. */
-#define DW_MAX_BODY_BYTES 100663296u /* 96 MiB */
-/* What one call may collect in its sinks, and what one service request may carry. */
-#define DW_MAX_RESULT_BYTES 67108864u /* 64 MiB */
 
 #define DW_HELLO 1u
 #define DW_REFUSED 2u

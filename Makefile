@@ -28,7 +28,7 @@ export DATONG_BIN := $(BIN)
 SLOW := EndToEnd|DingTalkClientTests|KingdeeClientTests
 TEST := $(SWIFT) test $(SWIFTPM) --skip-build --disable-xctest
 
-.PHONY: help setup venv build release tests worker check lint test sim full demo bench docs format clean
+.PHONY: help setup venv build release tests worker check lint test sim fuzz full demo bench docs format clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -73,6 +73,19 @@ test: setup venv lint tests ## everything a fresh machine needs, then all tests 
 
 sim: tests ## YEARS virtual years of a customer (3), with seeds nobody has tried; SEED=n for one again
 	@DATONG_SIM_YEARS=$${YEARS:-3} DATONG_SEED=$${SEED:-} $(TEST) --filter HostTestKitTests
+
+FUZZ := $(abspath $(SCRATCH))/fuzz
+fuzz: setup ## each fuzz target for SECONDS_EACH (20); TARGETS="json csv" for some; what it finds is kept in $(SCRATCH)/fuzz
+	@DATONG_FUZZ=1 $(SWIFT) build --scratch-path $(FUZZ) --product datong-fuzz \
+		-Xlinker "$$($(SWIFT)c -print-target-info | python3 -c 'import glob, json, sys; \
+		print(glob.glob(json.load(sys.stdin)["paths"]["runtimeResourcePath"] + "/../clang/**/libclang_rt.fuzzer_no_main-x86_64.a", recursive=True)[0])')"
+	@for target in $${TARGETS:-$$(sed -n 's/^    case \([a-zA-Z]*\)$$/\1/p' Fuzz/FuzzTarget.swift)}; do \
+		mkdir -p $(FUZZ)/corpus/$$target; \
+		echo "fuzz $$target"; \
+		DATONG_FUZZ_TARGET=$$target $(FUZZ)/debug/datong-fuzz -max_total_time=$${SECONDS_EACH:-20} -timeout=10 -rss_limit_mb=2048 \
+			-artifact_prefix=$(FUZZ)/found-$$target- -verbosity=0 -print_final_stats=1 \
+			$(FUZZ)/corpus/$$target Fuzz/corpus/$$target; \
+	done
 
 full: ## all tests, with 200 random kills in place of 30
 	@DATONG_FULL=1 $(MAKE) test

@@ -2,7 +2,10 @@
 import PackageDescription
 
 // Warnings are errors in our own code. The C targets get the same strictness.
-let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+// `make fuzz` builds everything so that libFuzzer sees which way the bytes went.
+let isFuzzing = Context.environment["DATONG_FUZZ"] == "1"
+let strict: [SwiftSetting] =
+    [.treatAllWarnings(as: .error)] + (isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer"])] : [])
 let strictC: [CSetting] = [.unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-Werror"]), .define("_GNU_SOURCE")]
 
 // A plugin exports one symbol: the version script hides the rest, and the linker refuses what is missing. With lld,
@@ -155,3 +158,12 @@ let package = Package(
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ] + connector("DingTalk") + connector("Kingdee")
 )
+
+if isFuzzing {
+    package.targets.append(
+        .executableTarget(
+            name: "datong-fuzz",
+            dependencies: ["Documents", "Host", "Mapping", "Network", "Values", "Vault", "Workers"],
+            path: "Fuzz", exclude: ["corpus"], swiftSettings: strict,
+            linkerSettings: [.unsafeFlags(["-use-ld=lld"]), .linkedLibrary("stdc++")]))
+}

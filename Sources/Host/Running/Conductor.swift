@@ -97,14 +97,14 @@ final class Conductor: Sendable {
 
     private let inbox = Mutex(Inbox())
     private let bell = NSCondition()
-    private let ledger: Ledger
+    private let ledger: any Ledger
     private let sealer: any PayloadSealing
     private let actor: any Actor
     private let log: Logger
     private let now: @Sendable () -> Milliseconds
 
     init(
-        ledger: Ledger, sealer: any PayloadSealing, actor: any Actor, log: Logger,
+        ledger: any Ledger, sealer: any PayloadSealing, actor: any Actor, log: Logger,
         now: @escaping @Sendable () -> Milliseconds
     ) {
         self.ledger = ledger
@@ -115,7 +115,7 @@ final class Conductor: Sendable {
     }
 
     /// Starts the thread. `start` is what the ledger held, `plan` what runs.
-    func begin(_ start: Ledger.Start, plan: Plan) {
+    func begin(_ start: LedgerStart, plan: Plan) {
         let thread = Thread { [self] in
             var loop = ConductorLoop(ledger: ledger, sealer: sealer, actor: actor, log: log, now: now, start: start)
             loop.recover(start, plan)

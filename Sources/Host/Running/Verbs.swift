@@ -338,7 +338,7 @@ extension HostProcess: HostControl {
         let limit = Int(arguments["limit"]?.int ?? 50)
         let quiet = plan.writeBackFlows
         let items = try await read { [ledger] () throws(Problem) in
-            try ledger.list(flow: flow, hidingDone: quiet, state: state, limit: limit + 1)
+            try ledger.list(flow: flow, hidingDone: quiet, state: state, limit: limit + 1, ids: nil)
         }
         return ["items": .array(items.prefix(limit).map(view)), "more": .bool(items.count > limit)]
     }
@@ -438,7 +438,8 @@ extension HostProcess: HostControl {
             let flow = try flow(arguments, "ledger.retry").id
             let state = FiveStates(rawValue: arguments["state"]?.string ?? "held") ?? .held
             ids = try await read { [ledger] () throws(Problem) in
-                try ledger.list(flow: flow, hidingDone: [], state: state, limit: HostLimits.retriedAtOnce).map(\.id)
+                try ledger.list(flow: flow, hidingDone: [], state: state, limit: HostLimits.retriedAtOnce, ids: nil)
+                    .map(\.id)
                     .reversed()
             }
         }

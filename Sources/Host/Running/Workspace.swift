@@ -54,5 +54,9 @@ final class RunLock: Sendable {
         (try? String(contentsOfFile: path, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
     }
 
-    func release() { close(descriptor) }
+    /// Given back by name and not by closing alone: a child between fork and exec still holds the descriptor.
+    func release() {
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 }

@@ -25,7 +25,7 @@ extension HostProcess {
             check("failed", "运行的版本", "the running revision", error)
         }
         do throws(Problem) {
-            let report = try await read { [ledger] () throws(Problem) in try ledger.verifyAudit(knowing: nil) }
+            let report = try await auditReport()
             if let broken = report.broken { throw broken.problem }
             check("ok", "审计链完整, \(report.lines) 行", "the audit chain is whole, \(report.lines) lines")
         } catch {

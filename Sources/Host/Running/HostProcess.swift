@@ -100,6 +100,7 @@ final class HostProcess: Sendable {
         let mask = SecretMask()
         let sealer = try LedgerSealer(paths: paths, vault: vault.current)
         let ledger = try SQLiteLedger(path: paths.ledger, sealer: sealer)
+        try AuditAnchor(paths: paths).join(ledger, at: now(), log)
         let start = try ledger.start()
 
         let (connectors, libraries) = try await Self.describe(revision, paths, inspector)
@@ -307,13 +308,16 @@ final class HostProcess: Sendable {
         if mode == .serve { streams.run(plan, workers: state.withLock { $0.workers }) }
     }
 
-    /// Forgets what no limit counts any more, until the host stops. It also notices that another host has taken the ledger
-    /// while this one had nothing to write.
+    /// Notes the newest audit line and forgets what no limit counts any more, until the host stops. It also notices that
+    /// another host has taken the ledger while this one had nothing to write.
     private func keepHouse() async {
         while !Task.isCancelled {
             let retention = Retention(limitBlocksBefore: limits.outlived())
             do throws(Problem) {
-                _ = try await read { [ledger] () throws(Problem) in try ledger.prune(retention) }
+                _ = try await read { [ledger, paths, log] () throws(Problem) in
+                    AuditAnchor(paths: paths).keep(ledger, log)
+                    return try ledger.prune(retention)
+                }
             } catch {
                 return ended.end(with: error)
             }
@@ -353,7 +357,10 @@ final class HostProcess: Sendable {
         let housekeeping = state.withLock { $0.housekeeping }
         housekeeping?.cancel()
         await housekeeping?.value
-        await Blocking.run { [ledger] in ledger.close() }
+        await Blocking.run { [ledger, paths, log] in
+            AuditAnchor(paths: paths).keep(ledger, log)
+            ledger.close()
+        }
         lock.release()
         ended.end(with: nil)
     }

@@ -10,6 +10,8 @@ struct WorkspacePaths: Sendable {
     var ledger: String { state + "/ledger.sqlite" }
     var ledgerKey: String { state + "/ledger.key" }
     var anchor: String { state + "/vault.generation" }
+    /// The newest audit line, noted beside the ledger.
+    var auditHead: String { state + "/audit.head" }
     var lock: String { state + "/run.lock" }
     var socket: String { state + "/control.sock" }
 

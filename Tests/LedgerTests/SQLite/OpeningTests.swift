@@ -75,4 +75,18 @@ struct OpeningTests {
         books.ledger.close()
         #expect(try FileManager.default.contentsOfDirectory(atPath: books.folder) == ["ledger.sqlite"])
     }
+
+    @Test("a file moved away or replaced while it is open: E-LEDGER-008, and the new one is left as it was")
+    func replaced() throws {
+        let books = try Books(.sqlite)
+        try books.add(1)
+        let files = FileManager.default
+        try files.moveItem(atPath: books.path, toPath: books.path + ".away")
+        #expect(code { try books.add(2, document: "doc-2") } == "E-LEDGER-008")
+        try files.copyItem(atPath: books.path + ".away", toPath: books.path)
+        let before = try Data(contentsOf: URL(fileURLWithPath: books.path))
+        #expect(code { try books.add(2, document: "doc-2") } == "E-LEDGER-008")
+        #expect(code { try books.ledger.raiseFence() } == "E-LEDGER-008")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: books.path)) == before)
+    }
 }

@@ -82,8 +82,11 @@ let package = Package(
         .target(name: "VaultMemory", cSettings: strictC),
         .target(name: "Vault", dependencies: ["COpenSSL", "VaultMemory", "Values"], swiftSettings: strict),
         .target(
-            name: "Ledger", dependencies: ["Engine", "Values", .product(name: "GRDB", package: "GRDB.swift")],
-            swiftSettings: strict),
+            name: "Ledger",
+            dependencies: [
+                "Engine", "Values", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ], swiftSettings: strict),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(
             name: "Network",
@@ -134,8 +137,15 @@ let package = Package(
         .testTarget(
             name: "VaultTests", dependencies: ["Vault", "VaultMemory", "COpenSSL", "Values"], swiftSettings: strict),
         .testTarget(
-            name: "LedgerTests", dependencies: ["Ledger", "Engine", .product(name: "GRDB", package: "GRDB.swift")],
-            swiftSettings: strict),
+            name: "LedgerTests",
+            dependencies: [
+                "Ledger", "LedgerFaults", "Engine", "Values", .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            exclude: ["Fixtures"], swiftSettings: strict),
+        // SQLite files that fail on purpose, for tests and for simulated time.
+        .target(
+            name: "CFaultVFS", path: "Tests/CFaultVFS", cSettings: strictC, linkerSettings: [.linkedLibrary("sqlite3")]),
+        .target(name: "LedgerFaults", dependencies: ["CFaultVFS"], path: "Tests/LedgerFaults", swiftSettings: strict),
         .testTarget(
             name: "NetworkTests",
             dependencies: [

@@ -49,7 +49,7 @@ struct VirtualWorld {
     var random: SeededRandom
     var agenda = Agenda<Happening>()
     var host: VirtualHost?
-    var ledger: Ledger?
+    var ledger: (any Ledger)?
     /// Which process the host is; answers to an earlier one are heard by nobody.
     var process = 0
     var steadyBegin: (now: Int64, wall: Int64) = (0, 0)
@@ -235,7 +235,7 @@ struct VirtualWorld {
         if host != nil { return }
         process += 1
         trace("start")
-        let ledger = try Ledger(path: folder + "/ledger.sqlite", sealer: sealer)
+        let ledger = try SQLiteLedger(path: folder + "/ledger.sqlite", sealer: sealer)
         self.ledger = ledger
         let time = time
         let begin = (now: time.now, wall: time.wall)

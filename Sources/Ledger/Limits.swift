@@ -4,4 +4,6 @@ public enum LedgerLimits {
     public static let busyTimeoutSeconds = 10.0
     /// Reads at once, of status, lists and fetches; each is a file handle and a page cache.
     public static let readers = 4
+    /// Documents pruned in one transaction: the writer must not wait longer than a few ordinary commits take.
+    public static let prunedAtOnce = 200
 }

@@ -42,4 +42,34 @@ extension Problem {
             en: "the audit chain breaks at line \(seq): a line was changed, removed or inserted",
             nextZH: "保留文件作为证据, 与备份比较", nextEN: "keep the file as evidence and compare it with a backup")
     }
+    static func ledgerFenced(own: Int64, claimed: Int64) -> Problem {
+        Problem(
+            "E-LEDGER-007", zh: "另一个主机已接管账本 (第 \(claimed) 代, 本机是第 \(own) 代), 本机不能再写",
+            en:
+                "another host has taken the ledger over (epoch \(claimed), this one is \(own)); this one may not write it",
+            nextZH: "只让一个主机使用此工作区: 停掉其余的, 再运行 datong run",
+            nextEN: "let one host use this workspace: stop the others, then datong run")
+    }
+    static func ledgerReplaced(_ path: String) -> Problem {
+        Problem(
+            "E-LEDGER-008", zh: "账本 \(path) 在使用中被移走或替换, 写入已停止",
+            en: "the ledger \(path) was moved or replaced while it was open; nothing more is written",
+            nextZH: "停主机后才能恢复或移动账本; 确认文件无误后运行 datong run",
+            nextEN: "stop the host before the ledger is restored or moved; when the file is right, datong run")
+    }
+    static func auditHeadUnreadable() -> Problem {
+        Problem(
+            "E-LEDGER-009", zh: "审计链的末行记录读不懂或被改动",
+            en: "the record of the newest audit line cannot be read or was altered",
+            nextZH: "保留 state/ 作为证据, 从备份恢复账本", nextEN: "keep state/ as evidence and restore the ledger from a backup")
+    }
+    static func auditCut(after line: Int64, newest: Int64) -> Problem {
+        Problem(
+            "E-LEDGER-010", zh: "审计链缺少第 \(line + 1) 行起的内容: 曾有第 \(newest) 行",
+            en: "the audit chain ends before line \(line + 1), but line \(newest) was there",
+            nextZH: "末尾被删除, 或恢复了较旧的账本: 保留文件作为证据, 与备份比较",
+            nextEN:
+                "its end was cut off, or an older ledger was restored: keep the file as evidence and compare it with a backup"
+        )
+    }
 }

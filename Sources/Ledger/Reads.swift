@@ -4,39 +4,17 @@ import Values
 
 import struct Foundation.Data
 
-/// What the host reads: at start, to fetch payloads, and for people.
-extension Ledger {
-    /// Everything the host needs to go on where it stopped.
-    public struct Start: Sendable {
-        /// Names by kind: name to row number.
-        public var names: [NameKind: [String: Int64]] = [:]
-        /// Next free row numbers.
-        public var nextInbox: Int64 = 1
-        /// See `nextInbox`.
-        public var nextItem: Int64 = 1
-        /// Unsettled items, oldest first.
-        public var items: [(Item, ItemOrigin)] = []
-        /// Paused lanes.
-        public var lanes: [LaneID: LanePause] = [:]
-        /// Flows that a person paused or resumed.
-        public var pausedFlows: [FlowID: Bool] = [:]
-        /// Hints without their document yet.
-        public var hints: [(stream: Int64, document: String, known: String)] = []
-        /// The highest writer generation any intent carries.
-        public var highestEpoch: Int64 = 0
-    }
-
-    /// Reads what a starting host needs.
-    public func start() throws(Problem) -> Start {
+extension SQLiteLedger {
+    /// See `Ledger`.
+    public func start() throws(Problem) -> LedgerStart {
         try read { db in
-            var start = Start()
+            var start = LedgerStart()
             for row in try Row.fetchAll(db, sql: "SELECT kind, id, name FROM name") {
                 guard let kind = NameKind(rawValue: row["kind"]) else { continue }
                 start.names[kind, default: [:]][row["name"]] = row["id"]
             }
             start.nextInbox = try (Int64.fetchOne(db, sql: "SELECT max(id) FROM inbox") ?? 0) + 1
             start.nextItem = try (Int64.fetchOne(db, sql: "SELECT max(id) FROM item") ?? 0) + 1
-            start.highestEpoch = try Int64.fetchOne(db, sql: "SELECT max(epoch) FROM intent") ?? 0
             for row in try Row.fetchAll(db, sql: "SELECT * FROM item WHERE kind < 7 ORDER BY id") {
                 start.items.append((try Self.item(row), Self.origin(row)))
             }
@@ -60,7 +38,7 @@ extension Ledger {
         }
     }
 
-    /// The newest received form of a document: its hash, and itself. Nil when there is none.
+    /// See `Ledger`.
     public func latest(stream: Int64, document: String) throws(Problem) -> (hash: [UInt8], payload: [UInt8])? {
         let id = try read { db in
             try Int64.fetchOne(
@@ -72,19 +50,21 @@ extension Ledger {
         return (row.hash, row.payload)
     }
 
-    /// Received documents of a stream, newest form of each, in the order they came, after a row number.
+    /// See `Ledger`.
     public func newestForms(stream: Int64, after: Int64, limit: Int) throws(Problem) -> [Int64] {
         try read { db in
             try Int64.fetchAll(
                 db,
                 sql: """
-                    SELECT max(id) AS newest FROM inbox WHERE stream = ? GROUP BY document HAVING newest > ?
-                    ORDER BY newest LIMIT ?
+                    SELECT newest FROM
+                        (SELECT max(id) AS newest FROM inbox WHERE stream = ? GROUP BY document HAVING newest > ?)
+                        JOIN inbox ON inbox.id = newest
+                    WHERE inbox.pruned IS NULL ORDER BY newest LIMIT ?
                     """, arguments: [stream, after, limit])
         }
     }
 
-    /// Which of these documents the stream has never received: a sweep fetches only those.
+    /// See `Ledger`.
     public func unseen(stream: Int64, of documents: [String]) throws(Problem) -> [String] {
         try read { db in
             let known = try Set(
@@ -98,7 +78,7 @@ extension Ledger {
         }
     }
 
-    /// Every item of a source document in a flow that is not skipped: the parts a newer form must reckon with.
+    /// See `Ledger`.
     public func liveParts(flow: FlowID, stream: Int64, document: String) throws(Problem) -> [LivePart] {
         try read { db in
             // CROSS keeps SQLite from walking every item of the flow for the sake of the order.
@@ -125,7 +105,7 @@ extension Ledger {
         }
     }
 
-    /// The item that holds an idempotency key now; nil when the key is free.
+    /// See `Ledger`.
     public func liveItem(key: String) throws(Problem) -> ItemID? {
         try read { db in
             // The literal is what lets SQLite use the index of live keys.
@@ -136,7 +116,7 @@ extension Ledger {
         }
     }
 
-    /// Which parts of a received document a flow has items for, parts a mapping left out not among them.
+    /// See `Ledger`.
     public func ordinals(inbox: Int64, flow: FlowID) throws(Problem) -> Set<Int> {
         try read { db in
             try Set(
@@ -146,31 +126,36 @@ extension Ledger {
         }
     }
 
-    /// The received document an item was made from.
+    /// See `Ledger`.
     public func payload(inbox: Int64) throws(Problem) -> InboxRow {
         try read { db in
-            guard let row = try Row.fetchOne(db, sql: "SELECT * FROM inbox WHERE id = ?", arguments: [inbox]),
-                let sealed: Data = row["payload"],
+            guard let row = try Row.fetchOne(db, sql: "SELECT * FROM inbox WHERE id = ?", arguments: [inbox]) else {
+                throw Problem.ledgerRowUnreadable("inbox", inbox)
+            }
+            var found = InboxRow(
+                id: inbox, stream: row["stream"], document: row["document"], number: row["number"],
+                hash: [UInt8](row["hash"] as Data), at: row["at"], revision: row["revision"], payload: [])
+            if (row["pruned"] as Milliseconds?) != nil { return found }
+            guard let sealed: Data = row["payload"],
                 let bytes = try? self.sealer.open([UInt8](sealed), context: "inbox \(inbox)")
             else { throw Problem.ledgerRowUnreadable("inbox", inbox) }
-            return InboxRow(
-                id: inbox, stream: row["stream"], document: row["document"], number: row["number"],
-                hash: [UInt8](row["hash"] as Data), at: row["at"], revision: row["revision"], payload: bytes)
+            found.payload = bytes
+            return found
         }
     }
 
-    /// The exact bytes that were, or will be, sent; nil before the first intent.
+    /// See `Ledger`.
     public func mapped(_ item: ItemID) throws(Problem) -> [UInt8]? {
         try sealedColumn("mapped", item)
     }
 
-    /// The flow's target settings the mapped bytes go with.
+    /// See `Ledger`.
     public func settings(_ item: ItemID) throws(Problem) -> [UInt8]? { try sealedColumn("settings", item) }
 
-    /// How far the connector had come with the item.
+    /// See `Ledger`.
     public func checkpoint(_ item: ItemID) throws(Problem) -> [UInt8]? { try sealedColumn("checkpoint", item) }
 
-    /// The token of an accepted document.
+    /// See `Ledger`.
     public func token(_ item: ItemID) throws(Problem) -> [UInt8]? { try sealedColumn("token", item) }
 
     private func sealedColumn(_ column: String, _ item: ItemID) throws(Problem) -> [UInt8]? {
@@ -186,7 +171,7 @@ extension Ledger {
         }
     }
 
-    /// Where a stream's next sweep begins; empty before the first.
+    /// See `Ledger`.
     public func cursor(stream: Int64) throws(Problem) -> [UInt8] {
         try read { db in
             try Data.fetchOne(db, sql: "SELECT bytes FROM cursor WHERE stream = ?", arguments: [stream]).map {
@@ -195,7 +180,7 @@ extension Ledger {
         }
     }
 
-    /// A connector's own state; empty when it never put any.
+    /// See `Ledger`.
     public func state(connection: String, key: String) throws(Problem) -> [UInt8] {
         try read { db in
             guard
@@ -210,7 +195,7 @@ extension Ledger {
         }
     }
 
-    /// Blocks of a limit that began at or after `from`.
+    /// See `Ledger`.
     public func limitBlocks(bucket: String, from: Milliseconds) throws(Problem) -> [(at: Milliseconds, calls: Int)] {
         try read { db in
             try Row.fetchAll(
@@ -220,7 +205,7 @@ extension Ledger {
         }
     }
 
-    /// The five counts per flow.
+    /// See `Ledger`.
     public func counts() throws(Problem) -> [FlowCounts] {
         try read { db in
             var flows: [FlowID: FlowCounts] = [:]
@@ -240,9 +225,9 @@ extension Ledger {
         }
     }
 
-    /// Items for people, newest first. Those of `quiet` flows only while they are not done.
+    /// See `Ledger`.
     public func list(
-        flow: FlowID?, hidingDone quiet: Set<FlowID>, state: FiveStates?, limit: Int, ids: [ItemID]? = nil
+        flow: FlowID?, hidingDone quiet: Set<FlowID>, state: FiveStates?, limit: Int, ids: [ItemID]?
     ) throws(Problem) -> [ItemView] {
         try read { db in
             var sql = """
@@ -281,20 +266,7 @@ extension Ledger {
         }
     }
 
-    /// Which item, by row number, source document id, source number or target number; nil when none or several.
-    public func items(named name: String) throws(Problem) -> [ItemID] {
-        try read { db in
-            try Int64.fetchAll(
-                db,
-                sql: """
-                    SELECT item.id FROM item JOIN inbox ON inbox.id = item.inbox LEFT JOIN link ON link.item = item.id
-                    WHERE inbox.document = ?1 OR inbox.number = ?1 OR link.number = ?1 OR CAST(item.id AS TEXT) = ?1
-                    ORDER BY item.id DESC LIMIT 20
-                    """, arguments: [name])
-        }
-    }
-
-    /// The attempts of an item, first to last.
+    /// See `Ledger`.
     public func intents(_ item: ItemID) throws(Problem) -> [IntentView] {
         try read { db in
             try Row.fetchAll(db, sql: "SELECT * FROM intent WHERE item = ? ORDER BY attempt", arguments: [item]).map {
@@ -314,42 +286,11 @@ extension Ledger {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// An item's origin, while it exists.
+    /// See `Ledger`.
     public func origin(_ item: ItemID) throws(Problem) -> ItemOrigin? {
         try read { db in
             try Row.fetchOne(db, sql: "SELECT * FROM item WHERE id = ?", arguments: [item]).map(Self.origin)
         }
-    }
-
-    /// The newest audit lines, oldest first.
-    public func audit(limit: Int) throws(Problem) -> [AuditLine] {
-        try read { db in
-            try Row.fetchAll(db, sql: "SELECT * FROM audit ORDER BY seq DESC LIMIT ?", arguments: [limit])
-                .reversed().map(Self.auditLine)
-        }
-    }
-
-    /// Walks the whole chain; throws at the first line that does not fit. Gives the number of lines.
-    public func verifyAudit() throws(Problem) -> Int64 {
-        try read { db in
-            var previous: [UInt8] = []
-            var expected: Int64 = 1
-            let rows = try Row.fetchCursor(db, sql: "SELECT * FROM audit ORDER BY seq")
-            while let row = try rows.next() {
-                let line = Self.auditLine(row)
-                let chain = [UInt8](row["chain"] as Data)
-                guard line.seq == expected, try chain == self.sealer.keyedHash(previous + line.bytes) else {
-                    throw Problem.auditBroken(expected)
-                }
-                previous = chain
-                expected += 1
-            }
-            return expected - 1
-        }
-    }
-
-    private static func auditLine(_ row: Row) -> AuditLine {
-        AuditLine(seq: row["seq"], at: row["at"], actor: row["actor"], action: row["action"], detail: row["detail"])
     }
 
     private static func item(_ row: Row) throws -> Item {

@@ -1,8 +1,10 @@
 import GRDB
 
+import struct Foundation.Data
+
 /// The ledger's tables. A schema is only ever migrated forward; each step is named for what it brings.
 enum Schema {
-    static var migrator: DatabaseMigrator {
+    static func migrator(_ sealer: any PayloadSealing) -> DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("0001 documents, effects, audit") { db in
             try db.execute(
@@ -48,6 +50,23 @@ enum Schema {
                     CREATE TABLE audit (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL,
                         action TEXT NOT NULL, detail TEXT NOT NULL, chain BLOB NOT NULL) STRICT;
                     """)
+        }
+        migrator.registerMigration("0002 one writer, the newest audit line, retention") { db in
+            let last = try Row.fetchOne(db, sql: "SELECT seq, chain FROM audit ORDER BY seq DESC LIMIT 1")
+            let chain: Data = last?["chain"] ?? Data()
+            let head = try AuditHead.sealed(line: last?["seq"] ?? 0, chain: [UInt8](chain), sealer)
+            try db.execute(
+                sql: """
+                    -- One row: who may write, and where the audit chain stands.
+                    CREATE TABLE writer (only INTEGER PRIMARY KEY CHECK (only = 1), epoch INTEGER NOT NULL,
+                        audit_head BLOB NOT NULL) STRICT;
+                    -- When retention took the payload; the row stays, so that the document stays known.
+                    ALTER TABLE inbox ADD COLUMN pruned INTEGER;
+                    CREATE INDEX inbox_kept ON inbox (at) WHERE pruned IS NULL;
+                    """)
+            try db.execute(
+                sql: "INSERT INTO writer VALUES (1, (SELECT coalesce(max(epoch), 0) FROM intent), ?)",
+                arguments: [Data(head)])
         }
         return migrator
     }

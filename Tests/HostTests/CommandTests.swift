@@ -281,6 +281,30 @@ struct CommandTests {
         #expect(skip.out.contains("已跳过"))
     }
 
+    @Test("audit verify: whole is 0, a gap that is on record 3, a break 1 with its line and what to do")
+    func audit() async throws {
+        let folder = try workspace()
+        func verify(_ answer: JSON, _ more: [String] = ["--lang", "en"]) async -> (Int32, String) {
+            let result = await run(
+                ["-w", folder.path] + more + ["audit", "verify"], ScriptedHost(["audit.verify": answer]))
+            return (result.status, result.out + result.err)
+        }
+        var answer: JSONObject = ["lines": 42, "newest": 42, "chain": "00ff", "gaps": [], "broken": nil]
+        let whole = await verify(.object(answer))
+        #expect(whole.0 == 0 && whole.1.contains("whole, 42 lines") && whole.1.contains("00ff"))
+        #expect(await verify(.object(answer), ["--lang", "zh"]).1.contains("完整,共 42 行"))
+        answer["gaps"] = [7, 9]
+        let gaps = await verify(.object(answer))
+        #expect(gaps.0 == 3 && gaps.1.contains("line 7, 9") && gaps.1.contains("→"))
+        answer["broken"] = [
+            "line": 8, "code": "E-LEDGER-006", "zh": "断在 8", "en": "breaks at 8", "next_zh": "保留", "next_en": "keep it",
+        ]
+        let broken = await verify(.object(answer))
+        #expect(broken.0 == 1 && broken.1.contains("E-LEDGER-006 breaks at 8") && broken.1.contains("→ keep it"))
+        #expect(await verify(.object(answer), ["--json"]).1.contains(#""line":8"#))
+        #expect(await verify([:]).1.hasPrefix("E-CONTROL-004 "))
+    }
+
     @Test("the five states have five words")
     func words() {
         #expect(StateWord.allCases.map(\.rawValue) == ["done", "skipped", "pending", "held", "checking"])
@@ -444,6 +468,19 @@ struct CommandTests {
         let get = await run(base + ["vault", "get", "books/token"])
         #expect(get.status == 0 && !get.out.contains("t0p-secret"))
         #expect(await run(base + ["vault", "get", "book/token"]).err.contains("did you mean books/token"))
+        // Every use is told to a running host, for the audit; listing names is none.
+        let host = ScriptedHost(["vault.record": .null])
+        _ = await run(base + ["vault", "put", "books/token", "--from-file", keys.path + "/secret.txt"], host)
+        _ = await run(base + ["vault", "get", "books/token"], host)
+        _ = await run(base + ["vault", "list"], host)
+        _ = await run(base + ["vault", "get", "books/token", "--reveal"], host)
+        _ = await run(base + ["vault", "remove", "office/app-secret", "--yes"], host)
+        #expect(
+            host.requests == [
+                #"vault.record {"action":"put","secret":"books/token","version":4}"#,
+                #"vault.record {"action":"get","secret":"books/token","version":4}"#,
+                #"vault.record {"action":"remove","secret":"office/app-secret"}"#,
+            ])
         #expect(await run(base + ["vault", "remove", "books/token", "--yes"]).status == 0)
         #expect(await run(base + ["vault", "verify"]).status == 3)
         for name in FileStore.names(in: folder.path) where !["state", "connectors", "vault.datong"].contains(name) {

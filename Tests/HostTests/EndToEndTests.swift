@@ -97,6 +97,15 @@ struct EndToEndTests {
             let (flow, _) = try await rig.counts()
             #expect(flow["done"]?.int == 27)
             #expect(flow["held"]?.int == 0)
+
+            // The audit is whole, asked of the host and alone; a use of the vault on the command line is part of it.
+            try await rig.succeed(["audit", "verify"])
+            let lines = try await rig.ask("audit.verify")["lines"]?.int ?? 0
+            try await rig.stopHost()
+            try await rig.succeed(["vault", "put", "spare/secret", "--stdin"], input: "not-used-anywhere\n")
+            let alone = try await rig.datong(["audit", "verify", "--json"])
+            #expect(alone.status == .exit(0))
+            #expect(try (JSON.parse(Array(alone.out.utf8))["lines"]?.int ?? 0) > lines)
         }
     }
 
@@ -140,6 +149,7 @@ struct EndToEndTests {
                 }
                 try await rig.drain()
                 try await rig.expectExact("killed at \(name)")
+                #expect(try await rig.ask("audit.verify")["broken"] == .null, "killed at \(name)")
                 try await rig.stopHost()
                 print("crash point \(name): hit")
             }

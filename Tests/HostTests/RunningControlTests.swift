@@ -240,6 +240,21 @@ struct RunningLockTests {
         third.release()
     }
 
+    @Test("given back while a child between fork and exec still shares the descriptor: it is free all the same")
+    func shared() throws {
+        let path = TemporaryFolder()
+        let first = try RunLock(path.path + "/run.lock", role: .host)
+        // What a fork leaves behind for a moment: a second descriptor of the same open file.
+        let own = try #require(
+            FileStore.names(in: "/proc/self/fd").compactMap { Int32($0) }.first {
+                FileStore.absolute("/proc/self/fd/\($0)") == FileStore.absolute(path.path + "/run.lock")
+            })
+        let child = dup(own)
+        defer { close(child) }
+        first.release()
+        try RunLock(path.path + "/run.lock", role: .host).release()
+    }
+
     @Test("a command's short hold is waited for")
     func commandHold() async throws {
         let folder = TemporaryFolder()

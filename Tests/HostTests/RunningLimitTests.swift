@@ -50,6 +50,19 @@ struct RunningLimitTests {
 
     // MARK: failures
 
+    @Test("a debit is outlived after twice its window, never before; what is not durable has none")
+    func outlived() {
+        let keeper = keeper()
+        keeper.set(
+            "books",
+            [
+                rule("per_second", window: 1_000, max: 3), rule("per_hour", window: 3_600_000, max: 3),
+                rule("at_once", window: nil, max: 3),
+            ])
+        clock.advance(10_000_000)
+        #expect(keeper.outlived() == ["books/per_hour": clock.now - 7_200_000])
+    }
+
     @Test("not before the deadline: refused at once, and nothing is spent")
     func deadline() async {
         let keeper = keeper()

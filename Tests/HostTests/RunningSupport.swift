@@ -71,10 +71,10 @@ final class FakeActor: Conductor.Actor {
         /// The bytes the ledger held for it then.
         var stored: [[UInt8]?] = []
     }
-    private let ledger: Ledger
+    private let ledger: any Ledger
     private let kept = Mutex(Log())
 
-    init(_ ledger: Ledger) { self.ledger = ledger }
+    init(_ ledger: any Ledger) { self.ledger = ledger }
 
     var log: Log { kept.withLock { $0 } }
     func note(_ what: String) { kept.withLock { $0.order.append(what) } }
@@ -116,7 +116,7 @@ final class Rehearsal {
     let folder = TemporaryFolder()
     let clock = FakeClock()
     let sealer: TestSealer
-    private(set) var ledger: Ledger
+    private(set) var ledger: any Ledger
     private(set) var actor: FakeActor
     var loop: ConductorLoop
     private(set) var plan: Plan
@@ -125,7 +125,7 @@ final class Rehearsal {
     /// The sample workspace; `flow` is added to the flow's file.
     init(_ sample: Sample = Rehearsal.sample()) throws {
         sealer = try TestSealer()
-        ledger = try Ledger(path: folder.path + "/ledger.sqlite", sealer: sealer)
+        ledger = try SQLiteLedger(path: folder.path + "/ledger.sqlite", sealer: sealer)
         actor = FakeActor(ledger)
         builder = try Self.builder(sample, revision: 1, epoch: 1, names: [:])
         plan = try builder.build()
@@ -154,7 +154,7 @@ final class Rehearsal {
     }
 
     private static func loop(
-        _ ledger: Ledger, _ sealer: TestSealer, _ actor: FakeActor, _ clock: FakeClock, _ start: Ledger.Start
+        _ ledger: any Ledger, _ sealer: TestSealer, _ actor: FakeActor, _ clock: FakeClock, _ start: LedgerStart
     ) -> ConductorLoop {
         ConductorLoop(
             ledger: ledger, sealer: sealer, actor: actor, log: HostLog.quiet, clock: clock.both, start: start)
@@ -177,17 +177,17 @@ final class Rehearsal {
     /// The process dies and comes back with what is durable, running `next` where a revision was frozen meanwhile.
     func restart(_ next: Sample? = nil) throws {
         ledger.close()
-        ledger = try Ledger(path: folder.path + "/ledger.sqlite", sealer: sealer)
+        ledger = try SQLiteLedger(path: folder.path + "/ledger.sqlite", sealer: sealer)
         actor = FakeActor(ledger)
         let start = try ledger.start()
         builder =
             if let next {
                 try Self.builder(
-                    next, revision: plan.revision + 1, epoch: start.highestEpoch + 1, names: start.names)
+                    next, revision: plan.revision + 1, epoch: ledger.epoch, names: start.names)
             } else {
                 PlanBuilder(
                     revision: builder.revision, connectors: builder.connectors, libraries: builder.libraries,
-                    epoch: start.highestEpoch + 1, names: start.names)
+                    epoch: ledger.epoch, names: start.names)
             }
         plan = try builder.build()
         try ledger.commit(builder.newNames)
@@ -199,7 +199,7 @@ final class Rehearsal {
     /// The next revision.
     func apply(_ sample: Sample) throws {
         builder = try Self.builder(
-            sample, revision: plan.revision + 1, epoch: builder.epoch + 1, names: builder.names)
+            sample, revision: plan.revision + 1, epoch: try ledger.raiseFence(), names: builder.names)
         plan = try builder.build()
         try ledger.commit(builder.newNames)
         round(.plan(plan))
@@ -265,7 +265,7 @@ final class Rehearsal {
     }
 
     func items() throws -> [ItemView] {
-        try ledger.list(flow: nil, hidingDone: [], state: nil, limit: 1_000).reversed()
+        try ledger.list(flow: nil, hidingDone: [], state: nil, limit: 1_000, ids: nil).reversed()
     }
 
     func states() throws -> [ItemState] { try items().map(\.item.state) }

@@ -55,6 +55,11 @@ final class Stage {
             .freeze(expecting: nil, created: "2026-11-24T00:00:00Z", user: "test")
     }
 
+    /// The workspace's vault.
+    func vault() throws -> Vault {
+        try WorkspaceVault.open(root, try #require(Draft.load(root).draft?.workspace), terminal)
+    }
+
     private func compile(_ name: String, _ version: String) async throws {
         let child = try Child(
             "/usr/bin/cc",

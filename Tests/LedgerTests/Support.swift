@@ -51,19 +51,36 @@ struct ToySealer: PayloadSealing {
     }
 }
 
-/// A ledger file of its own, its folder gone with it.
+/// Where a ledger's truth lies. Every suite in `Behaviour` runs over each of them: a second backend is one more case
+/// here and keeps what they say.
+enum Backend: CaseIterable {
+    case sqlite
+
+    /// Opens or makes the ledger of a folder.
+    func open(_ folder: String, _ sealer: ToySealer) throws -> any Ledger {
+        switch self {
+        case .sqlite: try SQLiteLedger(path: folder + "/ledger.sqlite", sealer: sealer)
+        }
+    }
+}
+
+/// A ledger of its own, its folder gone with it.
 final class Books {
     let folder: String
-    let path: String
+    let backend: Backend
     let sealer: ToySealer
-    private(set) var ledger: Ledger
+    private(set) var ledger: any Ledger
+    /// The file of the SQLite backend.
+    var path: String { folder + "/ledger.sqlite" }
+    /// The SQLite backend itself.
+    var sqlite: SQLiteLedger { ledger as! SQLiteLedger }
 
-    init(sealer: ToySealer = ToySealer()) throws {
+    init(_ backend: Backend, sealer: ToySealer = ToySealer()) throws {
         folder = NSTemporaryDirectory() + "datong-ledger-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        path = folder + "/ledger.sqlite"
+        self.backend = backend
         self.sealer = sealer
-        ledger = try Ledger(path: path, sealer: sealer)
+        ledger = try backend.open(folder, sealer)
     }
 
     deinit {
@@ -74,7 +91,7 @@ final class Books {
     /// The same file in a new process' place.
     func reopen() throws {
         ledger.close()
-        ledger = try Ledger(path: path, sealer: sealer)
+        ledger = try backend.open(folder, sealer)
     }
 
     /// What somebody with another tool does to the file.
@@ -139,4 +156,31 @@ func code<T>(_ body: () throws -> T) -> String? {
 
 func contains(_ haystack: [UInt8], _ text: String) -> Bool {
     Data(haystack).range(of: Data(text.utf8)) != nil
+}
+
+extension Ledger {
+    /// The lines of a chain that is whole; a problem at its first break.
+    func verifiedLines(knowing other: [UInt8]? = nil) throws -> Int64 {
+        let report = try verifyAudit(knowing: other)
+        if let broken = report.broken { throw broken.problem }
+        return report.lines
+    }
+
+    /// Items for people, whatever flow.
+    func all(limit: Int = 1_000) throws -> [ItemView] {
+        try list(flow: nil, hidingDone: [], state: nil, limit: limit, ids: nil)
+    }
+}
+
+/// A folder that goes with the test; its path has no links in it.
+final class TemporaryFolder {
+    let path: String
+
+    init() throws {
+        let path = NSTemporaryDirectory() + "datong-ledger-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        self.path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
 }

@@ -54,7 +54,7 @@ enum Laws {
         ("Sources/CCurl", "CCurl", []),
         ("Sources/VaultMemory", "VaultMemory", []),
         ("Sources/Vault", "Vault", ["COpenSSL", "Glibc", "Synchronization", "Values", "VaultMemory"]),
-        ("Sources/Ledger", "Ledger", ["Engine", "Foundation", "GRDB", "Glibc", "Values"]),
+        ("Sources/Ledger", "Ledger", ["Engine", "Foundation", "GRDB", "GRDBSQLite", "Synchronization", "Values"]),
         (
             "Sources/Network", "Network",
             [

@@ -190,7 +190,8 @@ struct DatongRoot: AsyncParsableCommand {
                 name: "配置 · Configuration",
                 subcommands: [Apply.self, Rollback.self, RevisionCommand.self, SchemaCommand.self]),
             CommandGroup(
-                name: "运行 · Operation", subcommands: [ConnectionCommand.self, FlowCommand.self, LedgerCommand.self]),
+                name: "运行 · Operation",
+                subcommands: [ConnectionCommand.self, FlowCommand.self, LedgerCommand.self, AuditCommand.self]),
             CommandGroup(
                 name: "密钥与连接器 · Secrets and connectors", subcommands: [VaultCommand.self, ConnectorCommand.self]),
             CommandGroup(name: "练习 · Practice", subcommands: [Simulate.self]),

@@ -63,11 +63,13 @@ extension Session {
     /// The opened vault.
     func vault() throws(Problem) -> Vault { try WorkspaceVault.open(root, try workspaceFile(), terminal) }
 
-    /// Tells a running host that the vault changed; without one there is nobody to tell.
-    func vaultChanged() async throws(Problem) {
+    /// Writes a use of the vault into the audit: through the running host, which opens a changed vault anew, or alone.
+    func record(_ use: VaultUse, _ vault: Vault) async throws(Problem) {
         do throws(Problem) {
-            _ = try await services.control(root, terminal).request("vault.reload", .object([:]))
-        } catch  where error.code == Problem.hostNotRunning.code {}
+            _ = try await services.control(root, terminal).request("vault.record", .object(use.arguments))
+        } catch  where error.code == Problem.hostNotRunning.code {
+            try await use.recordAlone(root, vault)
+        }
     }
 }
 
@@ -112,7 +114,7 @@ struct VaultCommand: AsyncParsableCommand {
             let input: SecretInput = fromFile.map { .file($0) } ?? (stdin ? .standardInput : .prompt)
             let secret = try input.read(name, session.terminal)
             let version = try vault.put(name: name, value: secret)
-            try await session.vaultChanged()
+            try await session.record(VaultUse(.put, name, version: Int(version)), vault)
             session.terminal.result(["name": .string(name), "version": .int(Int(version))])
             session.terminal.say(
                 Problem.Text(zh: "\(name) 已存入", en: "\(name) is stored"),
@@ -132,6 +134,9 @@ struct VaultCommand: AsyncParsableCommand {
             let vault = try session.vault()
             if reveal {
                 let secret = try vault.read(name: name)
+                // Written down first: nothing is revealed that nobody can be asked about.
+                try await session.record(
+                    VaultUse(.get, name, version: vault.version(of: name).map { Int($0) }), vault)
                 secret.withBytes { bytes in
                     var rest = bytes[...]
                     while !rest.isEmpty {
@@ -184,8 +189,9 @@ struct VaultCommand: AsyncParsableCommand {
                     return .attention
                 }
             }
-            try session.vault().remove(name: name)
-            try await session.vaultChanged()
+            let vault = try session.vault()
+            try vault.remove(name: name)
+            try await session.record(VaultUse(.remove, name), vault)
             terminal.result(["removed": .string(name)])
             terminal.say(Problem.Text(zh: "\(name) 已删除", en: "\(name) is removed"))
             return .done

@@ -98,14 +98,14 @@ final class Conductor: Sendable {
 
     private let inbox = Mutex(Inbox())
     private let bell = DispatchSemaphore(value: 0)
-    private let ledger: Ledger
+    private let ledger: any Ledger
     private let sealer: any PayloadSealing
     private let actor: any Actor
     private let log: Logger
     private let clock: HostClock
 
     init(
-        ledger: Ledger, sealer: any PayloadSealing, actor: any Actor, log: Logger, clock: HostClock
+        ledger: any Ledger, sealer: any PayloadSealing, actor: any Actor, log: Logger, clock: HostClock
     ) {
         self.ledger = ledger
         self.sealer = sealer
@@ -115,7 +115,7 @@ final class Conductor: Sendable {
     }
 
     /// Starts the thread. `start` is what the ledger held, `plan` what runs.
-    func begin(_ start: Ledger.Start, plan: Plan) {
+    func begin(_ start: LedgerStart, plan: Plan) {
         let thread = Thread { [self] in
             var loop = ConductorLoop(ledger: ledger, sealer: sealer, actor: actor, log: log, clock: clock, start: start)
             loop.recover(start, plan)

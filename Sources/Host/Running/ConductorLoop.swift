@@ -31,7 +31,7 @@ struct ConductorLoop {
     }
 
     private(set) var engine = Engine()
-    let ledger: Ledger
+    let ledger: any Ledger
     let sealer: any PayloadSealing
     let actor: any Conductor.Actor
     let log: Logger
@@ -53,8 +53,8 @@ struct ConductorLoop {
     var failed: Bool { death != nil }
 
     init(
-        ledger: Ledger, sealer: any PayloadSealing, actor: any Conductor.Actor, log: Logger,
-        clock: HostClock, start: Ledger.Start
+        ledger: any Ledger, sealer: any PayloadSealing, actor: any Conductor.Actor, log: Logger,
+        clock: HostClock, start: LedgerStart
     ) {
         self.ledger = ledger
         self.sealer = sealer
@@ -253,7 +253,7 @@ struct ConductorLoop {
 
     var pausedFlows: [FlowID: Bool] = [:]
 
-    mutating func recover(_ start: Ledger.Start, _ plan: Plan) {
+    mutating func recover(_ start: LedgerStart, _ plan: Plan) {
         pausedFlows = start.pausedFlows
         let elsewhere = run(plan)
         for (lane, pause) in start.lanes { step(.pauseLane(lane, pause)) }

@@ -40,9 +40,10 @@ extension ConductorLoop {
             if failed { return }
             if let latest = try ledger.latest(stream: stream.id, document: received.id) {
                 if latest.hash == hash { return }
-                // A mapping that reads more than its predecessor changes the hash, not the document.
-                let known = try JSON.parse(latest.payload)
-                if !UnreadableDocument.isOne(known),
+                // A mapping that reads more than its predecessor changes the hash, not the document. Where retention took
+                // the earlier form there is nothing to compare with: it counts as changed.
+                let known = latest.payload.isEmpty ? .null : try JSON.parse(latest.payload)
+                if known != .null, !UnreadableDocument.isOne(known),
                     flows.allSatisfy({ $0.concerns(known) && $0.hashInput(known) == $0.hashInput(received.content) })
                 {
                     return

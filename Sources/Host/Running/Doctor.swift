@@ -25,8 +25,9 @@ extension HostProcess {
             check("failed", "运行的版本", "the running revision", error)
         }
         do throws(Problem) {
-            let lines = try await read { [ledger] () throws(Problem) in try ledger.verifyAudit() }
-            check("ok", "审计链完整, \(lines) 行", "the audit chain is whole, \(lines) lines")
+            let report = try await auditReport()
+            if let broken = report.broken { throw broken.problem }
+            check("ok", "审计链完整, \(report.lines) 行", "the audit chain is whole, \(report.lines) lines")
         } catch {
             check("failed", "审计链", "the audit chain", error)
         }

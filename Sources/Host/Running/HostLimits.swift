@@ -74,6 +74,10 @@ enum HostLimits {
     static let lagTries = 5
     /// Starts of one supervisor before its numbers could meet another's; the restart budget ends it long before.
     static let generationsPerWorker: UInt64 = 1 << 32
+    /// Between two rounds of housekeeping; lines of the audit newer than that could be cut off unseen after a crash.
+    static let housekeepingMs: Int64 = 60_000
+    /// The note of the newest audit line: some hundred bytes, sealed.
+    static let auditHeadBytes = 4_096
     /// How often a held lock is looked at again.
     static let lockPollMs: Int64 = 20
     /// A host that has taken the workspace listens within this many looks.

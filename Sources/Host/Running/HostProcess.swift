@@ -26,6 +26,7 @@ final class HostProcess: Sendable {
         var workers: [String: ConnectionWorker] = [:]
         var signatures: [String: String] = [:]
         var server: ControlServer?
+        var housekeeping: Task<Void, Never>?
         var stopping = false
         /// Worker generations are unique in the host: sessions know calls by them.
         var generation: UInt64 = 1
@@ -33,7 +34,7 @@ final class HostProcess: Sendable {
 
     let paths: WorkspacePaths
     let mode: Mode
-    let ledger: Ledger
+    let ledger: any Ledger
     let conductor: Conductor
     let streams: SourceStreams
     let limits: LimitKeeper
@@ -94,12 +95,13 @@ final class HostProcess: Sendable {
         let vault = CurrentVault(try WorkspaceVault.open(paths.root, revision.draft.workspace, terminal))
         let mask = SecretMask()
         let sealer = try LedgerSealer(paths: paths, vault: vault.current)
-        let ledger = try Ledger(path: paths.ledger, sealer: sealer)
+        let ledger = try SQLiteLedger(path: paths.ledger, sealer: sealer)
+        try AuditAnchor(paths: paths).join(ledger, at: now(), log)
         let start = try ledger.start()
 
         let (connectors, libraries) = try await Self.describe(revision, paths, inspector)
         var builder = PlanBuilder(
-            revision: revision, connectors: connectors, libraries: libraries, epoch: start.highestEpoch + 1,
+            revision: revision, connectors: connectors, libraries: libraries, epoch: ledger.epoch,
             names: start.names)
         var plan = try builder.build()
         if mode == .command { plan.holdDeliveries() }
@@ -155,7 +157,11 @@ final class HostProcess: Sendable {
                 guard let self else { throw .hostGone("stopping") }
                 return try await self.answer(verb, arguments)
             }
-            state.withLock { $0.server = server }
+            let housekeeping = Task { await keepHouse() }
+            state.withLock {
+                $0.server = server
+                $0.housekeeping = housekeeping
+            }
         }
     }
 
@@ -282,9 +288,10 @@ final class HostProcess: Sendable {
     func runActiveRevision() async throws(Problem) {
         guard let revision = try RevisionStore(paths.root).active() else { throw .noActiveRevision() }
         let (connectors, libraries) = try await Self.describe(revision, paths, inspector)
-        let (names, epoch) = state.withLock { ($0.builder.names, $0.builder.epoch) }
+        let epoch = try await read { [ledger] () throws(Problem) in try ledger.raiseFence() }
+        let names = state.withLock { $0.builder.names }
         var builder = PlanBuilder(
-            revision: revision, connectors: connectors, libraries: libraries, epoch: epoch + 1, names: names)
+            revision: revision, connectors: connectors, libraries: libraries, epoch: epoch, names: names)
         var plan = try builder.build()
         if mode == .command { plan.holdDeliveries() }
         await conductor.commit(builder.newNames)
@@ -296,6 +303,23 @@ final class HostProcess: Sendable {
         prepareWorkers(plan)
         conductor.send(.plan(plan))
         if mode == .serve { streams.run(plan, workers: state.withLock { $0.workers }) }
+    }
+
+    /// Notes the newest audit line and forgets what no limit counts any more, until the host stops. It also notices that
+    /// another host has taken the ledger while this one had nothing to write.
+    private func keepHouse() async {
+        while !Task.isCancelled {
+            let retention = Retention(limitBlocksBefore: limits.outlived())
+            do throws(Problem) {
+                _ = try await read { [ledger, paths, log] () throws(Problem) in
+                    AuditAnchor(paths: paths).keep(ledger, log)
+                    return try ledger.prune(retention)
+                }
+            } catch {
+                return ended.end(with: error)
+            }
+            try? await Task.sleep(for: .milliseconds(HostLimits.housekeepingMs))
+        }
     }
 
     // MARK: ending
@@ -327,7 +351,13 @@ final class HostProcess: Sendable {
         }
         await withCheckedContinuation { continuation in conductor.send(.stop { continuation.resume() }) }
         for worker in state.withLock({ Array($0.workers.values) }) { await worker.stop() }
-        await Blocking.run { [ledger] in ledger.close() }
+        let housekeeping = state.withLock { $0.housekeeping }
+        housekeeping?.cancel()
+        await housekeeping?.value
+        await Blocking.run { [ledger, paths, log] in
+            AuditAnchor(paths: paths).keep(ledger, log)
+            ledger.close()
+        }
         lock.release()
         ended.end(with: nil)
     }

@@ -305,6 +305,20 @@ final class LimitKeeper: Sendable {
         return run
     }
 
+    /// Per bucket, the time before which no debit counts any more: twice the window, because clocks are set back.
+    func outlived() -> [String: Milliseconds] {
+        let at = now()
+        return state.withLock { state in
+            var outlived: [String: Milliseconds] = [:]
+            for (connection, site) in state.sites {
+                for rule in site.rules where Self.isDurable(rule) {
+                    outlived[Self.bucket(connection, rule)] = at - 2 * (rule.window ?? 0)
+                }
+            }
+            return outlived
+        }
+    }
+
     /// What is spent of each window, for `status`.
     func report(_ connection: String) -> [JSON] {
         let at = now()

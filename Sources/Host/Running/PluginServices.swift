@@ -23,7 +23,7 @@ final class PluginServices: WorkerServices {
 
     private let http: HTTPClient
     private let vault: CurrentVault
-    private let ledger: Ledger
+    private let ledger: any Ledger
     private let sessions: SessionStore
     private let limits: LimitKeeper
     private let mask: SecretMask
@@ -39,7 +39,7 @@ final class PluginServices: WorkerServices {
     private let items = Mutex<[String: ItemID]>([:])
 
     init(
-        http: HTTPClient, vault: CurrentVault, ledger: Ledger, sessions: SessionStore, limits: LimitKeeper,
+        http: HTTPClient, vault: CurrentVault, ledger: any Ledger, sessions: SessionStore, limits: LimitKeeper,
         mask: SecretMask,
         log: Logger, now: @escaping @Sendable () -> Int64, commit: @escaping @Sendable ([Change]) async -> Void,
         post: @escaping @Sendable ([Change]) -> Void

@@ -39,13 +39,13 @@ final class SourceStreams: Sendable {
 
     private let state = Mutex(State())
     private let conductor: Conductor
-    private let ledger: Ledger
+    private let ledger: any Ledger
     private let mask: SecretMask
     private let log: Logger
     private let now: @Sendable () -> Int64
 
     init(
-        conductor: Conductor, ledger: Ledger, mask: SecretMask, log: Logger, now: @escaping @Sendable () -> Int64
+        conductor: Conductor, ledger: any Ledger, mask: SecretMask, log: Logger, now: @escaping @Sendable () -> Int64
     ) {
         self.conductor = conductor
         self.ledger = ledger

@@ -19,9 +19,8 @@ extension HostProcess: HostControl {
         case "flow.resume": return try await pauseFlow(arguments, false)
         case "flow.run": return try await runFlow(arguments)
         case "flow.try": return try await tryFlow(arguments)
-        case "vault.reload":
-            try reloadVault()
-            return [:]
+        case "vault.record": return try await recordVault(arguments)
+        case "audit.verify": return try await verifyAudit()
         case "ledger.list": return try await list(arguments)
         case "ledger.show": return try await show(arguments)
         case "ledger.retry": return try await retry(arguments)
@@ -31,7 +30,7 @@ extension HostProcess: HostControl {
         }
     }
 
-    private func ask(_ request: PersonRequest) async throws(Problem) -> JSON {
+    func ask(_ request: PersonRequest) async throws(Problem) -> JSON {
         let result: Result<JSON, Problem> = await withCheckedContinuation { continuation in
             conductor.send(.person(request) { continuation.resume(returning: $0) })
         }
@@ -45,7 +44,7 @@ extension HostProcess: HostControl {
         return try result.get()
     }
 
-    private func text(_ arguments: JSON, _ name: String, _ verb: String) throws(Problem) -> String {
+    func text(_ arguments: JSON, _ name: String, _ verb: String) throws(Problem) -> String {
         guard let text = arguments[name]?.string, !text.isEmpty else { throw .badArgument(verb, name) }
         return text
     }
@@ -339,7 +338,7 @@ extension HostProcess: HostControl {
         let limit = Int(arguments["limit"]?.int ?? 50)
         let quiet = plan.writeBackFlows
         let items = try await read { [ledger] () throws(Problem) in
-            try ledger.list(flow: flow, hidingDone: quiet, state: state, limit: limit + 1)
+            try ledger.list(flow: flow, hidingDone: quiet, state: state, limit: limit + 1, ids: nil)
         }
         return ["items": .array(items.prefix(limit).map(view)), "more": .bool(items.count > limit)]
     }
@@ -439,7 +438,8 @@ extension HostProcess: HostControl {
             let flow = try flow(arguments, "ledger.retry").id
             let state = FiveStates(rawValue: arguments["state"]?.string ?? "held") ?? .held
             ids = try await read { [ledger] () throws(Problem) in
-                try ledger.list(flow: flow, hidingDone: [], state: state, limit: HostLimits.retriedAtOnce).map(\.id)
+                try ledger.list(flow: flow, hidingDone: [], state: state, limit: HostLimits.retriedAtOnce, ids: nil)
+                    .map(\.id)
                     .reversed()
             }
         }
@@ -501,7 +501,7 @@ struct WorkspaceControl: HostControl {
     }
 
     private func alone(_ verb: String, _ arguments: JSON, _ client: ControlClient) async throws(Problem) -> JSON {
-        if verb == "vault.reload" { throw .hostNotRunning }
+        if verb == "vault.record" { throw .hostNotRunning }
         if verb == "apply" || verb == "rollback" { return try await withoutLedger(verb, arguments) }
         let process: HostProcess
         do throws(Problem) {

@@ -79,7 +79,7 @@ package final class VirtualHost {
         func ledgerDied(_ problem: Problem) {}
     }
 
-    private let ledger: Ledger
+    private let ledger: any Ledger
     private let wishes: Wishes
     private var loop: ConductorLoop
     private var builder: PlanBuilder
@@ -96,7 +96,8 @@ package final class VirtualHost {
     ///   - wall: what the machine's clock shows, milliseconds since 1970.
     ///   - steady: milliseconds that pass as time passes.
     package init(
-        files: [String: String], revision: Int, connectors: [String: JSON], ledger: Ledger, sealer: any PayloadSealing,
+        files: [String: String], revision: Int, connectors: [String: JSON], ledger: any Ledger,
+        sealer: any PayloadSealing,
         wall: @escaping @Sendable () -> Int64, steady: @escaping @Sendable () -> Int64
     ) throws {
         self.ledger = ledger
@@ -104,7 +105,7 @@ package final class VirtualHost {
         let clock = HostClock(wall: wall, steady: steady)
         self.clock = clock
         let start = try ledger.start()
-        builder = try Self.builder(files, revision, connectors, start.highestEpoch + 1, start.names)
+        builder = try Self.builder(files, revision, connectors, ledger.epoch, start.names)
         plan = try builder.build()
         try ledger.commit(builder.newNames)
         wishes = Wishes(plan.lanes.mapValues(\.document))
@@ -135,7 +136,7 @@ package final class VirtualHost {
 
     /// Another revision runs.
     package func apply(_ files: [String: String], revision: Int) throws {
-        builder = try Self.builder(files, revision, connectors, builder.epoch + 1, builder.names)
+        builder = try Self.builder(files, revision, connectors, try ledger.raiseFence(), builder.names)
         plan = try builder.build()
         try ledger.commit(builder.newNames)
         wishes.set(plan.lanes.mapValues(\.document))

@@ -10,6 +10,8 @@ struct WorkspacePaths: Sendable {
     var ledger: String { state + "/ledger.sqlite" }
     var ledgerKey: String { state + "/ledger.key" }
     var anchor: String { state + "/vault.generation" }
+    /// The newest audit line, noted beside the ledger.
+    var auditHead: String { state + "/audit.head" }
     var lock: String { state + "/run.lock" }
     var socket: String { state + "/control.sock" }
 
@@ -54,5 +56,9 @@ final class RunLock: Sendable {
         (try? String(contentsOfFile: path, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
     }
 
-    func release() { close(descriptor) }
+    /// Given back by name and not by closing alone: a child between fork and exec still holds the descriptor.
+    func release() {
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 }

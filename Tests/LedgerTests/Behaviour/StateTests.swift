@@ -35,10 +35,10 @@ struct StateTests {
         #expect(code.state == nil)
     }
 
-    @Test("through the columns and through the file, and in the word people see")
-    func roundTrip() throws {
+    @Test("through the columns and through the ledger, and in the word people see", arguments: Backend.allCases)
+    func roundTrip(_ backend: Backend) throws {
         #expect(Self.all.count == 11 + 3 * 13 + 8)
-        let books = try Books()
+        let books = try Books(backend)
         for (index, state) in Self.all.enumerated() {
             let id = Int64(index + 1)
             #expect(StateCode(state).state == state)
@@ -51,7 +51,7 @@ struct StateTests {
         }
         try books.reopen()
         let open = try books.ledger.start().items.map(\.0)
-        let views = try books.ledger.list(flow: nil, hidingDone: [], state: nil, limit: 1_000).reversed()
+        let views = try books.ledger.list(flow: nil, hidingDone: [], state: nil, limit: 1_000, ids: nil).reversed()
         #expect(views.map(\.item.state) == Self.all)
         #expect(open.map(\.state) == Self.all.filter { !$0.isSettled })
         for (index, view) in views.enumerated() {

@@ -130,7 +130,7 @@ extension Problem {
                 nextZH: "datong connection check \(connection)", nextEN: "datong connection check \(connection)")
         case .workerDied(let death): return death.problem
         case .contractBreach(let breach): return breach.problem
-        case .notSent(let problem): return problem
+        case .notSent(let problem), .overran(let problem): return problem
         case .deadlineExceeded, .cancelled:
             return Problem(
                 "E-CALL-cancelled", zh: "连接 \(connection) 在限定时间内没有答复",

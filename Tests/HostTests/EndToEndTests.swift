@@ -146,10 +146,49 @@ struct EndToEndTests {
         }
     }
 
+    @Test("kill -9 of the workers at every named point of the code")
+    func workerCrashPoints() async throws {
+        try await Rig.with(Rig.Setting(finish: "audit")) { rig in
+            let times = Programs.isFull ? [1, 2, 5] : [1]
+            for (point, time) in CrashPoint.allCases.flatMap({ point in times.map { (point, $0) } }) {
+                let isApply = point == .revisionFrozen
+                if isApply && time > 1 { continue }
+                let name = "worker:\(point.rawValue):\(time)"
+                if point == .findAnswered {
+                    try await rig.fault("kingdee", "save", "loseAnswerAfterCommit", ["times": .int(time)])
+                }
+                func killed() -> Int {
+                    let told = rig.lines("host.err").last { $0.hasPrefix("crash point \(point.rawValue): ") }
+                    return told.flatMap { Int($0.split(separator: " ")[3]) } ?? 0
+                }
+                rig.forget("host.err")
+                try rig.startHost(crashAt: name)
+                try await rig.hostRuns()
+                try await rig.file(2)
+                if isApply {
+                    try await rig.drain()
+                    try rig.append("tables/expense-accounts.csv", "装订费,6602.06,管理费用_其他\n")
+                    try await rig.succeed(["apply", "--yes"])
+                }
+                try await rig.until("\(name): workers are killed") {
+                    if killed() > 0 { return true }
+                    try await rig.file(3, rejected: 1, every: 20)
+                    try await Task.sleep(for: .seconds(2))
+                    return killed() > 0
+                }
+                try await rig.file(2)
+                try await rig.drain()
+                _ = try await rig.faultsStruck("kingdee")
+                try await rig.expectExact("killed at \(name)")
+                print("crash point \(name): \(killed()) workers killed")
+                try await rig.stopHost()
+            }
+        }
+    }
+
     @Test("kill -9 of the host at random moments", arguments: ["save", "audit"])
     func randomKills(finish: String) async throws {
-        let seed =
-            ProcessInfo.processInfo.environment["DATONG_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0...99_999)
+        let seed = Programs.seed
         let kills = Programs.isFull ? 100 : 15
         print("random kills, \(finish): \(kills), DATONG_SEED=\(seed)")
         var random = SmallRandom(seed: seed)
@@ -178,27 +217,31 @@ struct EndToEndTests {
 
     @Test("kill -9 of workers at random moments costs nothing but time")
     func workerKills() async throws {
-        let seed = UInt64.random(in: 0...99_999)
-        print("worker kills: seed \(seed)")
+        let seed = Programs.seed
+        let rounds = Programs.isFull ? 12 : 2
+        print("worker kills: \(rounds * 8), DATONG_SEED=\(seed)")
         var random = SmallRandom(seed: seed)
         try await Rig.with(Rig.Setting(finish: "audit", simulators: ["kingdee.work_ms=60"])) { rig in
-            try rig.startHost()
-            try await rig.hostRuns()
-            // Four of each: one more within a minute pauses the connection, which is another test. A worker is started
-            // by a call, so there is always something to do.
-            var left = ["DingTalk": 4, "Kingdee": 4]
-            try await rig.until("the workers were killed") {
-                try await rig.file(3, rejected: Int.random(in: 0...1, using: &random), every: 50)
-                try await Task.sleep(for: .milliseconds(Int.random(in: 50...700, using: &random)))
-                let workers = (rig.host?.workers ?? []).filter { left[$0.library, default: 0] > 0 }
-                if let victim = workers.randomElement(using: &random) {
-                    kill(victim.pid, SIGKILL)
-                    left[victim.library, default: 0] -= 1
+            for round in 1...rounds {
+                try rig.startHost()
+                try await rig.hostRuns()
+                // Four of each: one more within a minute pauses the connection, which is another test. A worker is
+                // started by a call, so there is always something to do.
+                var left = ["DingTalk": 4, "Kingdee": 4]
+                try await rig.until("the workers were killed") {
+                    try await rig.file(3, rejected: Int.random(in: 0...1, using: &random), every: 50)
+                    try await Task.sleep(for: .milliseconds(Int.random(in: 50...700, using: &random)))
+                    let workers = (rig.host?.workers ?? []).filter { left[$0.library, default: 0] > 0 }
+                    if let victim = workers.randomElement(using: &random) {
+                        kill(victim.pid, SIGKILL)
+                        left[victim.library, default: 0] -= 1
+                    }
+                    return left.values.allSatisfy { $0 == 0 }
                 }
-                return left.values.allSatisfy { $0 == 0 }
+                try await rig.drain()
+                try await rig.expectExact("seed \(seed), round \(round)")
+                try await rig.stopHost()
             }
-            try await rig.drain()
-            try await rig.expectExact("seed \(seed)")
         }
     }
 

@@ -24,6 +24,11 @@ enum Programs {
 
     /// 200 random kills and every crash point several times, in place of what fits a quick run.
     static var isFull: Bool { ProcessInfo.processInfo.environment["DATONG_FULL"] == "1" }
+
+    /// What random moments come from: `DATONG_SEED`, or another one each time.
+    static var seed: UInt64 {
+        ProcessInfo.processInfo.environment["DATONG_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0...99_999)
+    }
 }
 
 /// A process that a test started, and the only ones it ends.

@@ -136,6 +136,14 @@ final class Rig: Sendable {
         return text.split(separator: "\n").suffix(12).joined(separator: "\n")
     }
 
+    /// What a program wrote, line by line.
+    func lines(_ file: String) -> [Substring] {
+        ((try? String(contentsOfFile: folder + "/" + file, encoding: .utf8)) ?? "").split(separator: "\n")
+    }
+
+    /// Empties what a program that has ended wrote.
+    func forget(_ file: String) { truncate(folder + "/" + file, 0) }
+
     /// Asks again until it is so.
     func until(
         _ what: String, within milliseconds: Int = Rig.patience, _ condition: () async throws -> Bool

@@ -291,31 +291,35 @@ struct EndToEndTests {
         var struck: Int64 = 1
         /// Somebody must say that the connection is well again.
         var needsCheck = false
+        /// Under which code an operator is told.
+        var code: String?
 
         init(
             _ vendor: String, _ match: String, _ kind: String, _ more: JSONObject = ["times": 1],
-            needsCheck: Bool = false
+            needsCheck: Bool = false, code: String? = nil
         ) {
             self.vendor = vendor
             self.match = match
             self.kind = kind
             self.more = more
             self.needsCheck = needsCheck
+            self.code = code
         }
     }
 
     private static let misfortunes = [
         Misfortune("kingdee", "save", "loseAnswerAfterCommit", ["times": 2]),
         Misfortune("kingdee", "save", "commitLate", ["ms": 1_200, "times": 2]),
-        Misfortune("kingdee", "save", "cutBody"),
-        Misfortune("kingdee", "save", "hugeBody"),
+        Misfortune("kingdee", "save", "cutBody", code: "E-NET-031"),
+        Misfortune("kingdee", "save", "cutJSON", code: "E-ANSWER-002"),
+        Misfortune("kingdee", "save", "hugeBody", code: "E-NET-032"),
         Misfortune("kingdee", "save", "http500", ["times": 2]),
-        Misfortune("kingdee", "save", "htmlPage", ["times": 2]),
-        Misfortune("kingdee", "save", "hang"),
+        Misfortune("kingdee", "save", "htmlPage", ["times": 2], code: "E-ANSWER-001"),
+        Misfortune("kingdee", "save", "hang", code: "E-NET-030"),
         Misfortune("kingdee", "save", "hangAfterCommit"),
         Misfortune("kingdee", "save", "hangCommitLate:4000"),
         Misfortune("kingdee", "save", "http500AfterCommit"),
-        Misfortune("kingdee", "save", "htmlAfterCommit"),
+        Misfortune("kingdee", "save", "htmlAfterCommit", code: "E-ANSWER-001"),
         Misfortune("kingdee", "save", "responseErrorAfterCommit"),
         Misfortune("kingdee", "save", "databaseAfterCommit"),
         Misfortune("kingdee", "save", "database"),
@@ -329,9 +333,11 @@ struct EndToEndTests {
         Misfortune("dingtalk", "approval.detail", "rateLimit", ["times": 2]),
         Misfortune("dingtalk", "approval.detail", "http500", ["times": 2]),
         // A page in place of data is the vendor's ban of our address for five minutes: a person may know better.
-        Misfortune("dingtalk", "approval.detail", "htmlPage", needsCheck: true),
+        Misfortune("dingtalk", "approval.detail", "htmlPage", needsCheck: true, code: "E-ANSWER-001"),
         Misfortune("dingtalk", "approval.detail", "hang"),
-        Misfortune("dingtalk", "approval.detail", "cutBody"),
+        Misfortune("dingtalk", "approval.detail", "cutBody", code: "E-NET-031"),
+        Misfortune("dingtalk", "approval.detail", "cutJSON", code: "E-ANSWER-002"),
+        Misfortune("dingtalk", "approval.detail", "hugeBody", code: "E-NET-032"),
         Misfortune("dingtalk", "approval.detail", "expireTokens"),
         Misfortune("dingtalk", "approval.comment", "http500"),
         Misfortune("dingtalk", "approval.comment", "expireTokens"),
@@ -361,6 +367,15 @@ struct EndToEndTests {
                     throw Rig.Trouble("\(name): \(error)")
                 }
                 #expect(try await rig.faultsStruck(misfortune.vendor) >= 1, "\(name) did not strike")
+                if let code = misfortune.code {
+                    // A write's trouble is in its document's history, a read's in the log: no document stands for it.
+                    let told =
+                        misfortune.match == "save"
+                        ? try await rig.codes().contains(code)
+                        : rig.lines("host.err").contains { $0.contains("fetch: \(code) ") }
+                    #expect(told, "\(name) is not told as \(code)")
+                }
+                rig.forget("host.err")
                 try await rig.expectExact(name)
             }
         }

@@ -27,6 +27,19 @@ struct RunningBlameTests {
         }
     }
 
+    @Test("what the network or the answer as such did keeps its code; a connector cannot borrow another")
+    func codes() throws {
+        func codes(_ own: String) throws -> [String?] {
+            let failure = CallFailure.plugin(
+                Failure(.transient, messages: [.init(text: "x", language: "en", code: own)]))
+            return [try Self.code(failure), Problem.called("books", failure).code]
+        }
+        for code in ["E-NET-032", "E-ANSWER-001"] { #expect(try codes(code) == [code, code]) }
+        for code in ["", "77", "E-LEDGER-001", "E-NET-", "E-NET-32", "E-NET-0x2", "E-ANSWER-001 "] {
+            #expect(try codes(code) == ["E-TARGET-transient", "E-CALL-transient"])
+        }
+    }
+
     @Test("a vendor that does not answer in time is slow, and its connector no culprit")
     func vendor() throws {
         #expect(Dispatcher.told(.deadlineExceeded).cls == .transient)

@@ -302,6 +302,16 @@ final class Rig: Sendable {
         return (counts, flow["write_back"] ?? .null)
     }
 
+    /// The codes in the histories of the last documents.
+    func codes() async throws -> Set<String> {
+        var codes: Set<String> = []
+        for item in try await ask("ledger.list", ["flow": .string(Rig.flow), "limit": 6])["items"]?.array ?? [] {
+            let shown = try await ask("ledger.show", ["item": item["item"] ?? .null])
+            codes.formUnion((shown["history"]?.array ?? []).compactMap { $0["code"]?.string })
+        }
+        return codes
+    }
+
     /// Waits until every approval filed was read and nothing of it is under way.
     func drain() async throws {
         let expected = Int64(made.count)

@@ -124,7 +124,7 @@ extension Problem {
             let zh = failure.messages.first { $0.language == "zh" } ?? failure.messages.first
             let en = failure.messages.first { $0.language == "en" } ?? failure.messages.first
             return Problem(
-                "E-CALL-\(failure.errorClass)",
+                failure.ownCode ?? "E-CALL-\(failure.errorClass)",
                 zh: "连接 \(connection): \(zh?.text ?? "\(failure.errorClass)") \(failure.vendorCode)",
                 en: "connection \(connection): \(en?.text ?? "\(failure.errorClass)") \(failure.vendorCode)",
                 nextZH: "datong connection check \(connection)", nextEN: "datong connection check \(connection)")

@@ -77,6 +77,11 @@ extension Problem {
             nextZH: "重新安装, datong 与 datong-worker 须在同一目录",
             nextEN: "install again: datong and datong-worker belong in one folder")
     }
+    static func streamTrouble(_ words: String) -> Problem {
+        Problem(
+            "E-HOST-029", zh: "读取来源时出错: \(words)", en: "reading the source failed: \(words)",
+            nextZH: "datong doctor", nextEN: "datong doctor")
+    }
     static func ledgerSealing(_ reason: String) -> Problem {
         Problem(
             "E-HOST-020", zh: "账本内容无法加密: \(reason)", en: "the ledger's payloads cannot be sealed: \(reason)",

@@ -97,7 +97,10 @@ typedef struct datong_bytes {
 typedef struct datong_message {
     datong_bytes text;
     datong_bytes language;
-    datong_bytes vendor_code; /* the vendor's code of this message, or empty */
+    /* The vendor's code of this message, or empty. Also one of the host's own, under which a person is then told of
+     * the failure: E-NET-NNN as `explain` gave it, E-ANSWER-001 a web page in place of data, 002 an answer that
+     * cannot be read (cut, or no JSON), 003 an empty one. */
+    datong_bytes vendor_code;
 } datong_message;
 
 /* Why something failed. Passed by the plugin to `fail` or inside a record's result. */
@@ -146,7 +149,8 @@ struct datong_host {
     /* Record why the current call fails, then return DATONG_FAILED. [in-call] A second call in the
      * same call is ignored and logged. */
     void (*fail)(const datong_call *call, const datong_failure *failure);
-    /* Text of the last service refusal in this call, empty if none. [in-call] */
+    /* Text of the last service refusal in this call, empty if none. [in-call] What the network did begins with its
+     * code and a space: "E-NET-032 the reply ...". */
     datong_bytes (*explain)(const datong_call *call);
     /* 1 once the host wants this call to end early; poll it in long loops. [in-call] */
     int32_t (*is_cancelled)(const datong_call *call);

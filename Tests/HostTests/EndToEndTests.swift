@@ -28,7 +28,7 @@ struct EndToEndTests {
 
             // An unknown word in a file is never ignored.
             try rig.append("flows/\(Rig.flow).yaml", "retries: 5\n")
-            try await refused(["apply", "--yes"], 1, "E-CONF-", "an unknown key")
+            try await refused(["apply", "--yes"], 1, "E-CONF-012", "an unknown key")
             try rig.edit("flows/\(Rig.flow).yaml", "retries: 5\n", "")
 
             // Libraries that are no connector of this host.
@@ -55,7 +55,7 @@ struct EndToEndTests {
             var broken = whole
             broken[broken.count / 2] ^= 1
             try broken.write(to: vault)
-            try await refused(["run"], 1, "E-VAULT-", "a broken vault")
+            try await refused(["run"], 1, "E-VAULT-003", "a broken vault")
             try whole.write(to: vault)
             try rig.startHost()
             try await rig.hostRuns()
@@ -97,6 +97,60 @@ struct EndToEndTests {
             let (flow, _) = try await rig.counts()
             #expect(flow["done"]?.int == 27)
             #expect(flow["held"]?.int == 0)
+        }
+    }
+
+    @Test("The example as it is shipped: claims, payments and loans, some refused, some withdrawn")
+    func shipped() async throws {
+        try await Rig.with(Rig.Setting(asShipped: true)) { rig in
+            try rig.startHost()
+            try await rig.hostRuns()
+            let kinds = [("expense", "expense-voucher"), ("payment", "payment-voucher"), ("loan", "loan-voucher")]
+            for (template, _) in kinds { try await rig.file(6, rejected: 1, withdrawn: 1, template: template) }
+            for (_, flow) in kinds {
+                try await rig.until("\(flow): four vouchers and their comments, two skipped") {
+                    let (five, back) = try await rig.counts(flow)
+                    return five
+                        == ["read": 6, "done": 4, "skipped": 2, "pending": 0, "held": 0, "checking": 0]
+                        && back["done"] == 4
+                }
+            }
+            let vouchers = try await rig.simulator("kingdee", "/_sim/books")["vouchers"]?.array ?? []
+            let wanted = rig.made.filter { $0["result"]?.string == "agree" }
+            #expect(wanted.count == 12)
+            func sorted(_ amounts: [JSON?]) -> [ExactDecimal] {
+                amounts.compactMap { $0?.string.flatMap { ExactDecimal($0) } }.sorted()
+            }
+            #expect(sorted(vouchers.map { $0["debits"] }) == sorted(wanted.map { $0["amount"] }))
+            // A loan is owed by the employee: no other voucher touches this account.
+            let loans = vouchers.filter { ($0["lines"]?.array ?? []).contains { $0["account"] == "1221" } }
+            #expect(loans.count == 4)
+            #expect(try await rig.simulator("dingtalk", "/_sim/books")["comments"] == 12)
+        }
+    }
+
+    @Test("No secret is on a command line or in an environment, of the host or of a worker")
+    func processes() async throws {
+        try await Rig.with { rig in
+            try rig.startHost()
+            try await rig.hostRuns()
+            try await rig.file(3)
+            try await rig.drain()
+            let host = try #require(rig.host)
+            let processes = [host.pid] + host.workers.map(\.pid)
+            #expect(processes.count == 3)
+            #expect(rig.secrets.count == 4)
+            for pid in processes {
+                let words = Child.bytes("/proc/\(pid)/cmdline")
+                #expect(!words.isEmpty)
+                // A worker forbids being read: then nobody but root can look at all.
+                let environment = Child.bytes("/proc/\(pid)/environ")
+                #expect(!environment.isEmpty || getuid() != 0)
+                for secret in rig.secrets {
+                    #expect(words.firstRange(of: Array(secret.utf8)) == nil)
+                    #expect(environment.firstRange(of: Array(secret.utf8)) == nil)
+                }
+            }
         }
     }
 
@@ -341,7 +395,29 @@ struct EndToEndTests {
         Misfortune("dingtalk", "approval.detail", "expireTokens"),
         Misfortune("dingtalk", "approval.comment", "http500"),
         Misfortune("dingtalk", "approval.comment", "expireTokens"),
+        Misfortune("dingtalk", "approval.comment", "loseAnswerAfterCommit", ["times": 2]),
+        Misfortune("dingtalk", "approval.comment", "commitLate", ["ms": 1_200, "times": 2]),
+        Misfortune("dingtalk", "approval.comment", "hang"),
+        Misfortune("dingtalk", "approval.comment", "cutBody"),
     ]
+
+    @Test("What comes 60 s late comes once, with the horizons that the connectors name themselves")
+    func minuteLate() async throws {
+        try await Rig.with(Rig.Setting(horizon: nil)) { rig in
+            try rig.startHost()
+            try await rig.hostRuns()
+            for (vendor, operation) in [("kingdee", "save"), ("dingtalk", "approval.comment")] {
+                try await rig.fault(vendor, operation, "commitLate", ["ms": 60_000, "times": 1])
+            }
+            try await rig.file(4, rejected: 1)
+            try await rig.until("all is settled", within: 2 * Rig.patience) {
+                let (flow, back) = try await rig.counts()
+                return flow["done"]?.int == 3 && back["done"]?.int == 3
+            }
+            try await rig.expectExact("a minute late")
+            for vendor in ["kingdee", "dingtalk"] { #expect(try await rig.faultsStruck(vendor) == 1) }
+        }
+    }
 
     @Test("Lost, late, broken, refused and missing answers leave the books exact")
     func misfortunes() async throws {

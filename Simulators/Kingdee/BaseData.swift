@@ -91,6 +91,13 @@ enum SampleCompany {
     /// 人民币: lines in a book of this currency may leave currency and rate out [DOC].
     static let baseCurrency = "PRE001"
 
+    /// Numbered from E001: those who file claims in the approvals' simulator, as a customer's ERP knows its own staff.
+    private static let employees = [
+        "张三", "李四", "王五", "赵六", "钱七", "孙八", "周九", "吴十", "郑小明", "冯小红", "陈晓东", "褚建国", "卫志强", "蒋丽华", "沈佳怡", "韩雪梅", "杨柳青",
+        "朱子涵", "秦岭", "尤海洋", "许文博", "何雨欣", "吕思远", "施慧敏", "张三", "孔令辉煌", "曹安琪", "严格非", "华天宇", "金明亮", "魏然", "陶渊", "姜山",
+        "戚静", "谢春生", "邹凯文", "喻晓",
+    ]
+
     static func tables(at moment: Moment) -> [String: BaseTable] {
         var tables: [String: BaseTable] = [:]
         func add(_ form: String, from first: Int64, _ rows: [(String, String)]) {
@@ -117,7 +124,7 @@ enum SampleCompany {
         tables["BD_Department"]?["BM008"]?.isForbidden = true
         add(
             "BD_Empinfo", from: 100_201,
-            [("E001", "张三"), ("E002", "李四"), ("E003", "王五"), ("E004", "赵六"), ("E005", "孙七"), ("E006", "周八")])
+            employees.enumerated().map { index, name in (index < 9 ? "E00\(index + 1)" : "E0\(index + 1)", name) })
         add(
             "BD_Customer", from: 100_301,
             [("CUST0001", "华北贸易有限公司"), ("CUST0002", "江南制造有限公司"), ("CUST0003", "西部物流有限公司")])

@@ -26,6 +26,8 @@ public struct Fault: Sendable, Hashable {
         case commitLate(milliseconds: Int)
         /// Done, but the answer breaks off in the middle.
         case cutBody
+        /// Done, and answered with the first half of the answer as if it were the whole.
+        case cutJSON
         /// Done, and answered with 50 MB.
         case hugeBody
         /// A misbehaviour only this vendor has, by name.
@@ -73,6 +75,7 @@ public struct Fault: Sendable, Hashable {
             case "loseAnswerAfterCommit": .loseAnswerAfterCommit
             case "commitLate": .commitLate(milliseconds: try needed())
             case "cutBody": .cutBody
+            case "cutJSON": .cutJSON
             case "hugeBody": .hugeBody
             default: .vendor(name)
             }
@@ -100,6 +103,7 @@ public struct Fault: Sendable, Hashable {
             name = "commitLate"
             out["ms"] = SimJSON(milliseconds)
         case .cutBody: name = "cutBody"
+        case .cutJSON: name = "cutJSON"
         case .hugeBody: name = "hugeBody"
         case .vendor(let text): name = text
         }

@@ -159,6 +159,10 @@ public final class SimulatorServer: Sendable {
             var whole = await service.handle(request)
             whole.delivery = .cut
             return whole
+        case .cutJSON:
+            var whole = await service.handle(request)
+            whole.body.removeLast(whole.body.count / 2)
+            return whole
         case .hugeBody:
             _ = await service.handle(request)
             return SimResponse(

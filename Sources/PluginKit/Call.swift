@@ -151,7 +151,12 @@ public struct Call {
         if text.isEmpty {
             return Failure(kind, zh: "宿主服务拒绝（类别 \(code)）", en: "a host service refused (class \(code))")
         }
-        return Failure(kind, messages: [Failure.Message(text, .en)])
+        // What the network did comes with its code before the words.
+        guard text.hasPrefix("E-NET-"), let end = text.firstIndex(of: " ") else {
+            return Failure(kind, messages: [Failure.Message(text, .en)])
+        }
+        let words = String(text[text.index(after: end)...])
+        return Failure(kind, messages: [Failure.Message(words, .en, vendorCode: String(text[..<end]))])
     }
 
     /// Reports why the call fails; the connector's function then returns `DATONG_FAILED`.

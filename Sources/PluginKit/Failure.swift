@@ -55,7 +55,8 @@ public struct Failure: Error, Sendable, Hashable {
         public var text: String
         /// Whose words.
         public var language: Language
-        /// The vendor's code of this message, or empty.
+        /// The vendor's code of this message, or the host's where the network or the answer as such is the matter, or
+        /// empty.
         public var vendorCode: String
 
         /// A message.
@@ -113,6 +114,25 @@ public struct Failure: Error, Sendable, Hashable {
     /// A problem of the shared value types, under the class that fits where it came from.
     public init(_ kind: Kind, _ problem: Problem) {
         self.init(kind, zh: problem.what.zh, en: problem.what.en)
+    }
+
+    /// What is wrong with an answer as such, whatever it wants to say: the code a person is told.
+    public enum AnswerFault: String, Sendable {
+        /// A web page in place of data.
+        case page = "E-ANSWER-001"
+        /// Cut, or no JSON.
+        case unreadable = "E-ANSWER-002"
+        /// Nothing at all.
+        case empty = "E-ANSWER-003"
+    }
+
+    /// The same failure, told under the code of what is wrong with the answer.
+    public func told(as fault: AnswerFault) -> Failure {
+        var other = self
+        for index in other.messages.indices where other.messages[index].language != .vendor {
+            other.messages[index].vendorCode = fault.rawValue
+        }
+        return other
     }
 
     /// The same failure under another class.

@@ -105,7 +105,7 @@ public struct HTTPReply: Sendable, Hashable {
 
     /// The body as JSON; schema drift when it is none, with the place but not the contents.
     public func json() throws(Failure) -> JSON {
-        do { return try JSON.parse(body) } catch { throw Failure(.schemaDrift, error) }
+        do { return try JSON.parse(body) } catch { throw Failure(.schemaDrift, error).told(as: .unreadable) }
     }
 }
 

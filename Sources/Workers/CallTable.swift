@@ -3,7 +3,10 @@ import WorkerCore
 
 /// Why a call is being ended before it answered.
 enum Ending {
+    /// The deadline passed while the host had something to give it: a place, a vendor's answer, room within a limit.
     case deadline
+    /// The deadline passed while the plugin itself was at work, or it did not come back from it.
+    case overrun
     case cancelled
 }
 
@@ -45,6 +48,8 @@ struct Call {
     var stage = Stage.queued
     var service = Service.none
     var lastSequence: UInt32 = 0
+    /// When the plugin was last given what it waits for, the call itself first: its own time runs from there.
+    var servedAtMs: Int64 = 0
     var reachedVendor = false
     /// Tasks of service requests whose answer the plugin no longer waits for.
     var leftovers: [Task<Void, Never>] = []
@@ -55,11 +60,19 @@ struct Call {
         return reachedVendor
     }
 
+    /// Whose fault it is that the deadline has passed.
+    var lateness: Ending {
+        if case .open = service { return .deadline }
+        return deadlineMs - servedAtMs > Limits.ownTimeMs ? .overrun : .deadline
+    }
+
     /// It ends with its worker: one that was not sent is told so, one that was told to end and did not has its own end.
     func conclude(with death: WorkerDeath, _ services: any WorkerServices) {
         switch stage {
         case .queued: conclude(.notSent(death.problem), services)
-        case .ending(let ending, _) where death.cause == .killedForDeadline: conclude(.ended(ending), services)
+        case .ending(let ending, let killAtMs) where death.cause == .killedForDeadline:
+            let hangs = ending != .cancelled && monotonicNowMs() >= killAtMs
+            conclude(.ended(hangs ? .overrun : ending), services)
         case .running, .ending: conclude(.died(death), services)
         }
     }
@@ -128,6 +141,7 @@ struct CallTable {
         body.bytes.append(contentsOf: call.body)
         outgoing.append(isOpen ? DW_OPEN : DW_CALL, id: id, body: body.bytes)
         call.stage = .running
+        call.servedAtMs = monotonicNowMs()
         call.body = []
         calls[id] = call
         sent += 1
@@ -159,7 +173,7 @@ struct CallTable {
         switch call.stage {
         case .queued: return nil
         // The plugin looks at the clock as well, and may be quicker than this side's tick.
-        case .running: ending = monotonicNowMs() >= call.deadlineMs ? .deadline : nil
+        case .running: ending = monotonicNowMs() >= call.deadlineMs ? call.lateness : nil
         case .ending(let why, _): ending = why
         }
         return remove(id).map { ($0, ending) }
@@ -176,7 +190,8 @@ struct CallTable {
         case .running: break
         }
         outgoing.append(DW_CANCEL, id: id)
-        call.stage = .ending(ending, killAtMs: monotonicNowMs() + graceMs)
+        let why = ending == .cancelled ? .cancelled : call.lateness
+        call.stage = .ending(why, killAtMs: monotonicNowMs() + graceMs)
         if case .open(let question, let task, let writes) = call.service {
             answer(&call, question, .refused(.cancelled, "the call has ended", mayHaveArrived: writes))
             task.cancel()
@@ -243,6 +258,7 @@ struct CallTable {
             if case .refused(_, _, mayHaveArrived: false) = reply {} else { call.reachedVendor = true }
         }
         call.service = .none
+        call.servedAtMs = monotonicNowMs()
         outgoing.append(
             DW_SERVICE_REPLY, flags: question.slot, id: call.identity.callID, body: reply.encoded(for: question))
     }

@@ -11,6 +11,9 @@ public enum Limits {
     /// Milliseconds a call may take to come back after its deadline or its cancellation, before the worker is
     /// killed. Long enough for a plugin that looks between two records, short against any deadline.
     public static let graceMs: Int64 = 2_000
+    /// Milliseconds of its own that a plugin may have used when the deadline strikes without being blamed for it: it
+    /// builds a request and reads an answer in a few. A plugin that was busy with itself for longer is what took too long.
+    static let ownTimeMs: Int64 = 1_000
     /// Milliseconds from the end of the socket to the end of the process: exit handlers, then a kill.
     public static let lingerMs: Int64 = 1_000
     /// Milliseconds between two looks at the deadlines. Deadlines are seconds.

@@ -228,11 +228,14 @@ public enum CallFailure: Error, Sendable {
     case plugin(Failure)
     /// The worker ended before it answered; the problem holds signal or exit status and the last lines of stderr.
     case workerDied(WorkerDeath)
-    /// The deadline passed. If the plugin did not come back in the grace time its worker was killed.
+    /// The deadline passed while the host had something to give: a place, a vendor's answer, room within a limit.
     case deadlineExceeded
+    /// The deadline passed while the plugin itself was at work, or it did not come back in the grace time and its worker
+    /// was killed: counts as class `bug`.
+    case overran(Problem)
     /// The task that made the call was cancelled.
     case cancelled
-    /// The plugin broke the contract: counts as class `bug`.
+    /// The plugin broke the contract: counts as class `bug`, and its worker is killed.
     case contractBreach(ContractBreach)
     /// Never sent: the worker could not be started, ended or was stopped before, or its restart budget is spent.
     case notSent(Problem)
@@ -248,6 +251,8 @@ public struct WorkerDeath: Sendable, Hashable {
         case exited(Int32)
         /// Killed here because another call did not come back from its deadline.
         case killedForDeadline
+        /// Killed here because the plugin broke its contract in another call.
+        case killedForBreach
         /// Killed here because it sent something that is no frame of the protocol.
         case killedForProtocol
         /// Killed here because the host stopped it.

@@ -136,6 +136,7 @@ enum Problems {
             (zh, en) = ("因信号 \(number)(\(signalName(number)))崩溃", "crashed by signal \(number) (\(signalName(number)))")
         case .exited(let status): (zh, en) = ("自行退出,状态 \(status)", "left by itself with status \(status)")
         case .killedForDeadline: (zh, en) = ("超时后没有返回,已被终止", "did not come back from a deadline and was killed")
+        case .killedForBreach: (zh, en) = ("违反接口契约,已被终止", "broke its contract and was killed")
         case .killedForProtocol: (zh, en) = ("发送了无法识别的数据,已被终止", "sent what is no message and was killed")
         case .stopped: (zh, en) = ("已按要求停止", "was stopped")
         case .hungUp: (zh, en) = ("中断了对话", "ended the conversation")
@@ -145,6 +146,14 @@ enum Problems {
             "E-WORKER-030", zh: "连接器\(zh)\(lines)", en: "The connector \(en)\(lines)",
             nextZH: "主机会自动重新启动它;若反复出现,请把这段信息交给连接器的提供方。",
             nextEN: "The host starts it again by itself; if it happens again, give this to the connector's provider.")
+    }
+
+    static func overran() -> Problem {
+        Problem(
+            "E-WORKER-041", zh: "连接器在限定时间内没有返回,也不是在等对方系统",
+            en: "The connector did not come back in the time allowed, and not for want of an answer",
+            nextZH: "这是连接器的缺陷;请告知其提供方,必要时回退(datong rollback)。",
+            nextEN: "This is a defect of the connector: tell its provider, or go back (datong rollback).")
     }
 
     static func contractBroken(_ breaches: [String]) -> Problem {

@@ -131,6 +131,7 @@ struct DecodedResult {
         if let failure {
             return switch (failure.errorClass, ending) {
             case (.cancelled, .deadline?): failed(.deadlineExceeded)
+            case (.cancelled, .overrun?): failed(.overran(Problems.overran()))
             case (.cancelled, .cancelled?): failed(.cancelled)
             default: failed(.plugin(failure))
             }

@@ -128,8 +128,10 @@ public final class Worker: Sendable {
     public var callsInFlight: Int { state.withLock { $0.calls.sent } }
     /// Calls that wait for a place of their ability.
     public var callsWaiting: Int { state.withLock { $0.calls.waiting } }
-    /// False once it is stopping or has ended.
+    /// False once it is stopping, is being killed or has ended.
     public var takesCalls: Bool { state.withLock { $0.takesCalls } }
+    /// It was killed here, and its end is a matter of moments.
+    var isDoomed: Bool { state.withLock { $0.killedFor != nil } }
     /// How it ended; nil while it runs.
     public var death: WorkerDeath? { state.withLock { $0.death } }
 
@@ -153,13 +155,17 @@ public final class Worker: Sendable {
         case .notSent(let problem): return failed(.notSent(problem))
         case .died(let death): return failed(.workerDied(death))
         case .ended(.deadline): return failed(.deadlineExceeded)
+        case .ended(.overrun): return failed(.overran(Problems.overran()))
         case .ended(.cancelled): return failed(.cancelled)
         case .answered(let body, let ending):
             guard let result = try? DecodedResult(body) else {
                 kill(.killedForProtocol)
                 return failed(.broken(["an unreadable result"]))
             }
-            return result.result(for: request, ending, reachedVendor: ended.reachedVendor)
+            let answer = result.result(for: request, ending, reachedVendor: ended.reachedVendor)
+            // What it gets wrong once it may get wrong again, in memory that its other calls share.
+            if case .failure(.contractBreach) = answer.outcome { kill(.killedForBreach) }
+            return answer
         }
     }
 
@@ -192,6 +198,7 @@ public final class Worker: Sendable {
             case .ended(let death): return death.problem
             case .stopping: return Problems.stopped(connection: call.identity.connection)
             case .running:
+                if let cause = state.killedFor { return Problems.died(cause, tail: "") }
                 state.calls.enter(call)
                 return nil
             }

@@ -28,9 +28,9 @@ struct WorkerState {
     var calls: CallTable
     var endWaiters: [CheckedContinuation<WorkerDeath, Never>] = []
 
-    /// False once it is stopping or has ended.
+    /// False once it is stopping, is being killed or has ended.
     var takesCalls: Bool {
-        if case .running = life { return true }
+        if case .running = life { return killedFor == nil }
         return false
     }
 

@@ -85,6 +85,8 @@ public actor WorkerSupervisor {
     /// Start it now if it does not run. Throws `E-WORKER-0NN` as `Worker.start` does, `024` when paused, `025` after
     /// `shutDown`.
     public func start() async throws(Problem) -> Worker {
+        // An end that is on its way counts like one that has come: it is not to be taken for a stop.
+        if case .running(let worker) = phase, worker.isDoomed { bury(worker, await worker.ended()) }
         // Its end may be known to it before it is known here.
         if case .running(let worker) = phase, let death = worker.death { bury(worker, death) }
         if case .running(let worker) = phase, !worker.takesCalls { phase = .stopped }

@@ -149,6 +149,24 @@ struct Sample {
         ],
     ]
 
+    /// A connector whose only product is changed.
+    static func changed(_ connector: JSON, _ change: (inout JSONObject) -> Void) -> JSON {
+        var object = connector.object ?? [:]
+        var product = object["products"]?[0]?.object ?? [:]
+        change(&product)
+        object["products"] = [.object(product)]
+        return .object(object)
+    }
+
+    /// The books, with keys of this form only.
+    static func books(keys: JSON) -> JSON {
+        changed(books) { product in
+            var entry = product["documents"]?[0]?.object ?? [:]
+            entry["key"] = keys
+            product["documents"] = [.object(entry)]
+        }
+    }
+
     static var catalogue: ConnectorCatalogue {
         ConnectorCatalogue(
             connectors: [office, books].compactMap {

@@ -440,6 +440,19 @@ struct ConfigurationConnectorTests {
         #expect(draft.check(catalogue).map { "\($0.place) \($0.problem.code)" } == ["flows/claims.yaml:9 E-CONF-028"])
     }
 
+    @Test("a target whose keys are too few to tell documents apart is refused, one with short keys is not")
+    func keys() throws {
+        let draft = try #require(Sample().read().draft)
+        func codes(_ keys: JSON) throws -> [String] {
+            var catalogue = Sample.catalogue
+            catalogue.connectors[1] = try #require(
+                Connector(path: "/x.so", sha256: "", describe: Sample.books(keys: keys)))
+            return draft.check(catalogue).map { "\($0.place) \($0.problem.code)" }
+        }
+        #expect(try codes(["max_bytes": 20, "alphabet": "A-Z0-9"]) == [])
+        #expect(try codes(["max_bytes": 12, "alphabet": "a-z0-9"]) == ["flows/claims.yaml:4 E-CONF-050"])
+    }
+
     @Test("a library that was refused explains itself where its connector is named")
     func refusedLibrary() throws {
         let draft = try #require(Sample().read().draft)

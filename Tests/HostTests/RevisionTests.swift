@@ -110,6 +110,27 @@ struct RevisionTests {
         #expect(try workspace.store.active()?.manifest.connectors == manifest.connectors)
     }
 
+    @Test("apply names what a new connection or a new library may reach beside its endpoint, once")
+    func hosts() async throws {
+        let workspace = try Workspace()
+        func set(_ hosts: [String]) throws {
+            let books = Sample.changed(Sample.books) { $0["hosts"] = .array(hosts.map { .string($0) }) }
+            try FileStore.replace(workspace.root + "/connectors/libBooks.so", books.serialized())
+        }
+        func said() async throws -> [String] {
+            try await workspace.prepare().changes.map(\.text.en).filter { $0.contains("may also reach") }
+        }
+        #expect(try await said() == [])
+        try set(["https://files.example.com"])
+        #expect(try await said() == ["connection books changed: may also reach https://files.example.com"])
+        try await workspace.apply()
+        #expect(try await said() == [])
+        try set(["https://files.example.com", "wss://push.example.com"])
+        #expect(
+            try await said()
+                == ["connection books changed: may also reach https://files.example.com, wss://push.example.com"])
+    }
+
     @Test("a library that is replaced while the draft is checked is not frozen")
     func libraryReplaced() async throws {
         let workspace = try Workspace()

@@ -568,6 +568,19 @@ struct RunningConductorTests {
         #expect(host.actor.log.deliveries.count == 1)
     }
 
+    @Test("a target with shorter keys or another alphabet gets keys that fit")
+    func keyForm() throws {
+        let host = try Rehearsal(books: Sample.books(keys: ["max_bytes": 20, "alphabet": "A-Z0-9"]))
+        host.round(host.received(Rehearsal.claim("a")))
+        let key = try host.delivery.key
+        #expect(key.utf8.count == 20)
+        #expect(key.allSatisfy { ("A"..."Z").contains($0) || ("0"..."9").contains($0) })
+        // A connector that says something else later changes no key: the same document would be another there.
+        try host.restart(Rehearsal.sample())
+        host.round(host.received(Rehearsal.claim("b")))
+        #expect(Set(host.actor.log.deliveries.map(\.key.utf8.count)) == [20])
+    }
+
     @Test("a drained lane sends nothing more until the process ends")
     func drain() throws {
         let host = try Rehearsal()

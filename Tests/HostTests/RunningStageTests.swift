@@ -73,6 +73,46 @@ struct RunningStageTests {
 
     // MARK: documents nobody can read
 
+    @Test("a library that describes itself as another than its table says is refused")
+    func otherDescribe() async throws {
+        let stage = try await Stage()
+        try stage.set("books", "describe", Sample.books.text.replacing("2.3.0", with: "2.4.0"))
+        let application = try await Application.prepare(
+            stage.root, inspector: WorkerInspector(executable: WorkerInspector.workerPath))
+        #expect(application.problems.contains { $0.problem.what.en.contains("E-HOST-028") })
+    }
+
+    @Test("what the network did to a source is told under its code by status and doctor")
+    func sourceCode() async throws {
+        let stage = try await Stage()
+        try stage.set("office", "page", "!10 -1 E-NET-032 the reply is too large")
+        try await stage.run { host in
+            try await stage.until("status tells") {
+                try await stage.connection(host, "office")["cause"]?["code"] == "E-NET-032"
+            }
+            let checks = try await host.answer("doctor", [:])["checks"]?.array ?? []
+            #expect(checks.contains { $0["problem"]?["code"] == "E-NET-032" })
+        }
+    }
+
+    @Test("a connector that hangs or leaves a result out is told as the defect it is")
+    func defects() async throws {
+        for (words, code) in [("!hang", "E-WORKER-041"), ("!short", "E-WORKER-040")] {
+            let stage = try await Stage(
+                Rehearsal.sample("sweep: { every: 10s, look_back: 30d }\n").replacing(
+                    "connections/books.yaml", "limits:", "timeouts: { write: 1s }\nlimits:"))
+            try stage.set("books", "write", words)
+            try stage.file("a")
+            try await stage.run { host in
+                func cause() async throws -> String? {
+                    try await host.answer("ledger.list", ["limit": 1])["items"]?[0]?["cause"]?["code"]?.string
+                }
+                try await stage.until("\(words) is told as \(code)") { try await cause() == code }
+                #expect(try await stage.connection(host, "office")["state"] == "ready")
+            }
+        }
+    }
+
     @Test("a document that is no JSON in a list is held with its reason, and stops no other")
     func unreadable() async throws {
         let stage = try await Stage()

@@ -123,11 +123,11 @@ final class Rehearsal {
     private var builder: PlanBuilder
 
     /// The sample workspace; `flow` is added to the flow's file.
-    init(_ sample: Sample = Rehearsal.sample()) throws {
+    init(_ sample: Sample = Rehearsal.sample(), books: JSON = Sample.books) throws {
         sealer = try TestSealer()
         ledger = try SQLiteLedger(path: folder.path + "/ledger.sqlite", sealer: sealer)
         actor = FakeActor(ledger)
-        builder = try Self.builder(sample, revision: 1, epoch: 1, names: [:])
+        builder = try Self.builder(sample, books: books, revision: 1, epoch: 1, names: [:])
         plan = try builder.build()
         try ledger.commit(builder.newNames)
         loop = Self.loop(ledger, sealer, actor, clock, try ledger.start())
@@ -141,7 +141,8 @@ final class Rehearsal {
     }
 
     static func builder(
-        _ sample: Sample, revision: Int, epoch: Int64, names: [NameKind: [String: Int64]]
+        _ sample: Sample, books: JSON = Sample.books, revision: Int, epoch: Int64,
+        names: [NameKind: [String: Int64]]
     ) throws -> PlanBuilder {
         let (draft, problems) = sample.read()
         guard let draft else { throw try #require(problems.first).problem }
@@ -149,7 +150,7 @@ final class Rehearsal {
             number: revision, created: "2026-11-24T00:00:00Z", user: "test", origin: .apply, files: [], connectors: [])
         return PlanBuilder(
             revision: Revision(manifest: manifest, draft: draft),
-            connectors: ["office": Sample.office, "books": Sample.books],
+            connectors: ["office": Sample.office, "books": books],
             libraries: ["office": "/office.so", "books": "/books.so"], epoch: epoch, names: names)
     }
 

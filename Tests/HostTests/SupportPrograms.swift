@@ -24,6 +24,11 @@ enum Programs {
 
     /// 200 random kills and every crash point several times, in place of what fits a quick run.
     static var isFull: Bool { ProcessInfo.processInfo.environment["DATONG_FULL"] == "1" }
+
+    /// What random moments come from: `DATONG_SEED`, or another one each time.
+    static var seed: UInt64 {
+        ProcessInfo.processInfo.environment["DATONG_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0...99_999)
+    }
 }
 
 /// A process that a test started, and the only ones it ends.
@@ -86,14 +91,20 @@ struct Child: Sendable {
     func send(_ signal: Int32) { kill(pid, signal) }
 
     /// A file of /proc, whose size says nothing.
-    private static func text(_ path: String) -> String {
+    static func bytes(_ path: String) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return "" }
+        guard descriptor >= 0 else { return [] }
         defer { close(descriptor) }
+        var all: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 16_384)
-        let count = read(descriptor, &buffer, buffer.count)
-        return String(decoding: buffer.prefix(max(count, 0)), as: UTF8.self)
+        while true {
+            let count = read(descriptor, &buffer, buffer.count)
+            if count <= 0 { return all }
+            all += buffer.prefix(count)
+        }
     }
+
+    private static func text(_ path: String) -> String { String(decoding: bytes(path), as: UTF8.self) }
 
     /// The workers of a host: its children that carry a library, which their command line names.
     var workers: [(pid: pid_t, library: String)] {

@@ -73,6 +73,16 @@ import Values
             .transient, .unknownOutcome),
     ]
 
+    @Test(arguments: [
+        ("<!DOCTYPE html>", "E-ANSWER-001"), ("{\"Result\":", "E-ANSWER-002"), ("", "E-ANSWER-003"),
+    ]) func anAnswerThatIsNoneHasACode(text: String, code: String) throws {
+        let galaxy = FakeGalaxy()
+        galaxy.fault("ExecuteBillQuery", .instead(.text(text)))
+        let connection = try Sample.connection(Sample.host(galaxy))
+        let failure = #expect(throws: Failure.self) { try connection.find("voucher", key: Sample.key) }
+        #expect(failure?.messages.first?.vendorCode == code)
+    }
+
     @Test(arguments: table) func aReadIsClassified(_ row: Row) throws {
         let galaxy = FakeGalaxy()
         galaxy.fault("ExecuteBillQuery", .instead(row.answer))

@@ -48,6 +48,13 @@ import Values
         #expect(#expect(throws: Failure.self) { try connection.endpoint() }?.kind == .bug)
     }
 
+    @Test func theCodeOfWhatTheNetworkDidIsPassedOn() throws {
+        let host = FakeHost { _ in .failure(.transient, "E-NET-032 the reply is too large") }
+        let failure = #expect(throws: Failure.self) { try connection(host).query("narrow") }
+        #expect(failure?.messages.first?.vendorCode == "E-NET-032")
+        #expect(failure?.messages.first?.text == "the reply is too large")
+    }
+
     @Test func anAbilityNotOfferedIsNull() {
         #expect(makeEcho().offers("datong.write/1"))
         #expect(!makeEcho().offers("datong.poll/1"))

@@ -58,6 +58,17 @@ struct KitServerTests {
         }
     }
 
+    @Test("a cut JSON is an answer of a right length that is none")
+    func cutJSON() async throws {
+        try await withServer(Counter()) { (server, client) async throws in
+            let whole = try await client.ask("GET", "/x").bytes
+            server.faults.add(Fault(kind: .cutJSON, times: 1))
+            let half = try await client.ask("GET", "/x").bytes
+            #expect(half.count < whole.count && whole.starts(with: half))
+            #expect(throws: (any Error).self) { try SimJSON.parse(half) }
+        }
+    }
+
     @Test("a hanging request ends only when the client gives up, and does nothing")
     func hang() async throws {
         let service = Counter()

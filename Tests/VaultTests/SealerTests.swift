@@ -87,4 +87,35 @@ struct SealerTests {
         #expect(IdempotencyKey.make(parts: ["ab", "c"]) != IdempotencyKey.make(parts: ["a", "bc"]))
         #expect(IdempotencyKey.make(parts: ["a", ""]) != IdempotencyKey.make(parts: ["a"]))
     }
+
+    @Test func aTargetWithShorterKeysOrOtherCharactersGetsKeysThatFit() throws {
+        let parts = ["flow", "tenant", "pi-0001", "voucher", "0"]
+        func key(_ maxBytes: Int?, _ alphabet: String?) -> String? {
+            IdempotencyKey.Form(maxBytes: maxBytes, alphabet: alphabet).map {
+                IdempotencyKey.make(parts: parts, as: $0)
+            }
+        }
+        for (maxBytes, alphabet) in [(nil, nil), (64, "a-z0-9-"), (32, "a-z2-7"), (40, "A-Za-z0-9_")]
+            as [(Int?, String?)]
+        {
+            #expect(key(maxBytes, alphabet) == "33pm6ccwkljj2el7r7zxsijx3ccf7rrs")
+        }
+        // Computed with another program: SHA-256 as one number, its lowest digits first.
+        #expect(key(20, "a-z0-9-") == "e3zmd6ad98new5o4815d")
+        #expect(key(29, "0-9") == "45734837271839505955390755790")
+        #expect(key(24, "A-F0-9") == "A204610E0A286AB0F8CDA8A5")
+        for form in [IdempotencyKey.Form.standard, .digits(Array("0123456789abcdef".utf8), count: 24)] {
+            #expect(IdempotencyKey.Form(stored: form.stored) == form)
+        }
+        // Of both cases one is used: a target that ignores case must not take two keys for one.
+        #expect(key(30, "A-Za-z0-9") == key(30, "a-z0-9"))
+        #expect(key(30, "A-Z0-9") == key(30, "a-z0-9")?.uppercased())
+    }
+
+    @Test(arguments: [
+        (18, "a-z0-9"), (28, "0-9"), (23, "0-9a-f"), (64, "a"), (64, "-_"), (0, "a-z"), (64, "z-a"), (64, "é"),
+    ])
+    func keysThatAreTooFewAreRefused(maxBytes: Int, alphabet: String) {
+        #expect(IdempotencyKey.Form(maxBytes: maxBytes, alphabet: alphabet) == nil)
+    }
 }

@@ -74,7 +74,7 @@ struct FailureTests {
     @Test("A plugin that never stops writing to stderr is killed after its deadline", .timeLimit(.minutes(5)))
     func shouting() async throws {
         let worker = try await start(configuration())
-        #expect(await worker.call(write("shout"), context: context(inMs: 200)).isDeadline)
+        #expect(await worker.call(write("shout"), context: context(inMs: 200)).overran == "E-WORKER-041")
         #expect(await worker.ended().stderrTail == String(repeating: "!", count: Limits.stderrTailBytes))
     }
 
@@ -130,7 +130,7 @@ struct FailureTests {
         let neighbour = Task { await worker.call(write("post", 1), context: context()) }
         while services.requests.isEmpty { await Task.yield() }
         let looping = await worker.call(write("loop"), context: context(inMs: 200))
-        #expect(looping.isDeadline)
+        #expect(looping.overran == "E-WORKER-041")
         let other = await neighbour.value
         #expect(other.death?.cause == .killedForDeadline)
         #expect(other.reachedVendor)
@@ -151,6 +151,34 @@ struct FailureTests {
         let worker = try await start(configuration(isolation, graceMs: 30_000))
         #expect(await worker.call(write("polite-loop"), context: context(inMs: 100)).isDeadline)
         #expect(await worker.call(.describe, context: context()).text != nil)
+        await worker.stop()
+    }
+
+    @Test(
+        "A plugin that was busy with itself when its deadline came is told as what took too long", arguments: isolations
+    )
+    func politeOverrun(isolation: Isolation) async throws {
+        let worker = try await start(configuration(isolation, graceMs: 30_000))
+        let result = await worker.call(write("polite-loop"), context: context(inMs: 1_200))
+        #expect(result.overran == "E-WORKER-041")
+        #expect(worker.death == nil)
+        await worker.stop()
+    }
+
+    @Test(
+        "A plugin that waited for a vendor when its deadline came is not blamed", .timeLimit(.minutes(5)),
+        arguments: isolations)
+    func vendorIsLate(isolation: Isolation) async throws {
+        let door = Door()
+        let services = FakeServices { request, _ in
+            await door.pass()
+            return Self.answer(request)
+        }
+        let worker = try await start(configuration(isolation, graceMs: 30_000), services)
+        let result = await worker.call(write("post-and-pass-on"), context: context(inMs: 1_200))
+        #expect(result.isDeadline)
+        #expect(result.reachedVendor)
+        await door.open()
         await worker.stop()
     }
 
@@ -354,7 +382,41 @@ struct BreachTests {
         #expect(result.breaches == [breach])
         guard case .contractBreach(let broken)? = result.failure else { return }
         #expect(broken.problem.code == "E-WORKER-040")
-        await worker.stop()
+        #expect(await worker.ended().cause == .killedForBreach)
+    }
+
+    @Test(
+        "A breach costs its worker: what was answered counts, what is open ends, what waits goes to the next",
+        .timeLimit(.minutes(5)), arguments: isolations)
+    func costsItsWorker(isolation: Isolation) async throws {
+        let door = Door()
+        let services = FakeServices { _, call in
+            if call.generation == 1 { await door.pass() }
+            return .http(.init(status: 200, body: Array("ok".utf8)))
+        }
+        let supervisor = WorkerSupervisor(
+            configuration(isolation, concurrency: Concurrency([.poll: 1])), services: services)
+        let worker = try await supervisor.start()
+        let answered = await supervisor.call(.describe, context: context())
+        let open = Task { await supervisor.call(WorkersTests.write("post", 1), context: context()) }
+        while services.requests.isEmpty { await Task.yield() }
+        let waiting = Task { await supervisor.call(WorkersTests.write("post", 1), context: context()) }
+        while worker.callsWaiting == 0 { await Task.yield() }
+        let short = await supervisor.call(
+            .poll(
+                .init(document: "short", records: [WriteRecord(key: "a", json: []), WriteRecord(key: "b", json: [])])),
+            context: context())
+        #expect(short.breaches == ["fewer results than records"])
+        #expect(short.known == [0: .applied(Written(number: "only"))])
+        #expect(answered.text != nil)
+        let ended = await open.value
+        #expect(ended.death?.cause == .killedForBreach)
+        #expect(ended.reachedVendor)
+        #expect(await waiting.value.numbers == ["200  ok"])
+        #expect(await supervisor.crashes == 1)
+        #expect(await supervisor.status == .running(generation: 2, plugin: "puppet", version: "0.1.0"))
+        await door.open()
+        await supervisor.shutDown()
     }
 
     @Test("In-process the same breaches are seen", arguments: ["short", "range", "twice", "no-reason", "wrong-size"])
@@ -366,12 +428,13 @@ struct BreachTests {
 
     @Test("What was said properly in spite of a breach is kept")
     func known() async throws {
-        let worker = try await start(configuration())
-        let short = await worker.call(WorkersTests.write("short"), context: context())
-        #expect(short.known == [0: .applied(Written(number: "only"))])
-        let twice = await worker.call(WorkersTests.write("twice"), context: context())
-        #expect(twice.known == [0: .applied(Written(number: "a")), 1: .applied(Written(number: "b"))])
-        await worker.stop()
+        func known(_ what: String) async throws -> [Int: WriteOutcome] {
+            let worker = try await start(configuration())
+            return await worker.call(WorkersTests.write(what), context: context()).known
+        }
+        #expect(try await known("short") == [0: .applied(Written(number: "only"))])
+        #expect(
+            try await known("twice") == [0: .applied(Written(number: "a")), 1: .applied(Written(number: "b"))])
     }
 
     @Test("A flag in the low half is ignored")
@@ -461,14 +524,13 @@ struct BreachTests {
 
     @Test("OK without its text or answer, and a text given twice, are breaches", arguments: isolations)
     func texts(isolation: Isolation) async throws {
-        let worker = try await start(configuration(isolation))
-        func breaches(_ request: PluginRequest) async -> [String] {
-            await worker.call(request, context: context()).breaches
+        func breaches(_ request: PluginRequest) async throws -> [String] {
+            let worker = try await start(configuration(isolation))
+            return await worker.call(request, context: context()).breaches
         }
-        #expect(await breaches(.query(name: "silent", parameters: [])) == ["OK without its text"])
-        #expect(await breaches(.query(name: "both", parameters: [])) == ["text twice"])
+        #expect(try await breaches(.query(name: "silent", parameters: [])) == ["OK without its text"])
+        #expect(try await breaches(.query(name: "both", parameters: [])) == ["text twice"])
         let silent = PluginRequest.Webhook(method: "POST", path: "/silent", query: "", headers: [], body: [])
-        #expect(await breaches(.receive(silent)) == ["a webhook without an answer"])
-        await worker.stop()
+        #expect(try await breaches(.receive(silent)) == ["a webhook without an answer"])
     }
 }

@@ -278,6 +278,11 @@ extension CallResult {
         if case .plugin(let failure)? = failure { return failure }
         return nil
     }
+    /// The code it is told under when the deadline passed inside the plugin.
+    var overran: String? {
+        if case .overran(let problem)? = failure { return problem.code }
+        return nil
+    }
     var isDeadline: Bool {
         if case .deadlineExceeded? = failure { return true }
         return false

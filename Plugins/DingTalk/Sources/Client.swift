@@ -141,7 +141,7 @@ struct Client: Sendable {
             // A page under a server's status comes from a gateway on the way, under 404 from another web server: they
             // say nothing about our address.
             let isPage = reply.text.first { !$0.isWhitespace } == "<"
-            if isPage, reply.status < 500, reply.status != 404 { throw banned("") }
+            if isPage, reply.status < 500, reply.status != 404 { throw banned("").told(as: .page) }
             return nil
         }
         if Text.of(body["status"]) == "1111", body["punish"] != nil { throw banned("1111") }
@@ -156,9 +156,11 @@ struct Client: Sendable {
 
     /// A success that cannot be read: after a write nobody knows what became of it.
     private static func unreadable(_ wrote: Bool) -> Failure {
-        wrote
+        let failure =
+            wrote
             ? Failure(.unknownOutcome, zh: "写入后的应答读不懂", en: "the answer to a write cannot be read")
             : Failure(.schemaDrift, zh: "应答读不懂", en: "the answer cannot be read")
+        return failure.told(as: .unreadable)
     }
 
     private static func failure(

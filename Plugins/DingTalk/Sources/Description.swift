@@ -36,7 +36,6 @@ extension DingTalkConnector {
                         ["id": "robot_per_minute", "window_ms": 60_000, "max": 20, "default": 18, "meter": "robot"],
                         ["id": "concurrency", "max": 20, "default": 8],
                     ], "documents": [comment, message], "streams": [approvals],
-                    "state": ["reads": [1, 1], "writes": 1],
                 ]
             ],
         ]
@@ -70,8 +69,8 @@ extension DingTalkConnector {
             "type": "approval-comment", "abilities": ["write", "find"], "comments_on": "approval",
             "title": title("审批评论", "Comment on an approval"),
             "settings": ["type": "object", "properties": [:], "additionalProperties": false],
-            "key": ["max_bytes": 64, "alphabet": "a-z0-9-"], "unique_key": false, "unknown": "settle",
-            "commit_horizon_ms": 10_000, "batch": ["max": 1, "kind": "independent"],
+            "key": ["max_bytes": 64, "alphabet": "a-z0-9-"], "unique_key": false,
+            "commit_horizon_ms": .number(JSONNumber(Limits.commentHorizonMilliseconds)),
         ]
     }
 
@@ -80,7 +79,7 @@ extension DingTalkConnector {
             "type": "message", "abilities": ["write"], "title": title("群消息或工作通知", "Group message or work notification"),
             "settings": ["type": "object", "properties": [:], "additionalProperties": false],
             "key": ["max_bytes": 64, "alphabet": "a-z0-9-"], "unique_key": false, "unknown": "settle",
-            "commit_horizon_ms": 10_000, "batch": ["max": 1, "kind": "independent"],
+            "commit_horizon_ms": 10_000,
         ]
     }
 

@@ -18,6 +18,9 @@ enum Limits {
     static let tokenSeconds: Int64 = 7_200
     /// The longest `Retry-After` that is believed: a day.
     static let retryAfterSeconds: Int64 = 86_400
+    /// How late a comment may still appear after its answer was lost. The vendor names no figure; two minutes are beyond
+    /// what a gateway keeps a request for, and a comment nobody waits for costs nothing by coming late.
+    static let commentHorizonMilliseconds: Int64 = 120_000
     /// Characters of a comment, as UTF-16 counts them [DOC].
     static let commentCharacters = 1024
     /// Bytes of a work notification's message [DOC].

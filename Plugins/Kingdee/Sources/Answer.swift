@@ -21,17 +21,17 @@ struct AnswerReader: Sendable {
         try checkStatus(reply, kind)
         let text = reply.text
         let start = text.drop { $0.isWhitespace || $0 == "\u{feff}" }
-        if start.isEmpty { throw unclear(kind, zh: "应答为空", en: "the answer is empty") }
+        if start.isEmpty { throw unclear(kind, zh: "应答为空", en: "the answer is empty").told(as: .empty) }
         if start.hasPrefix("response_error:") {
             throw unclear(kind, zh: "服务器异常", en: "the server had an exception", shown: String(start))
         }
         if start.hasPrefix("<") {
-            throw unclear(kind, zh: "应答是网页而不是数据", en: "the answer is a web page, not data")
+            throw unclear(kind, zh: "应答是网页而不是数据", en: "the answer is a web page, not data").told(as: .page)
         }
         let json: JSON
         do { json = try JSON.parse(Array(start.utf8)) } catch {
             if isSessionText(text) { throw sessionLost(text) }
-            throw unclear(kind, zh: "应答不是 JSON", en: "the answer is no JSON", shown: text)
+            throw unclear(kind, zh: "应答不是 JSON", en: "the answer is no JSON", shown: text).told(as: .unreadable)
         }
         if json.isNull { throw unclear(kind, zh: "应答为空", en: "the answer is null") }
         if let plain = json.string {
@@ -92,8 +92,9 @@ struct AnswerReader: Sendable {
                     .authDenied, zh: "对方没有这个账套；请核对 account_set", en: "no such account set: check account_set",
                     vendorCode: String(reply.status))
             }
-            throw unclear(
+            let failure = unclear(
                 kind, zh: "HTTP \(reply.status)", en: "HTTP \(reply.status)", vendorCode: String(reply.status))
+            throw reply.text.first { !$0.isWhitespace } == "<" ? failure.told(as: .page) : failure
         }
     }
 

@@ -18,7 +18,7 @@ extension KingdeeConnector {
                     "limits": [
                         ["id": "per_second", "window_ms": 1000, "max": 50, "default": 5, "meter": ""],
                         ["id": "concurrency", "max": 16, "default": 4],
-                    ], "documents": [voucher], "streams": .array(streams), "state": ["reads": [1, 1], "writes": 1],
+                    ], "documents": [voucher], "streams": .array(streams),
                 ]
             ],
         ]
@@ -110,7 +110,6 @@ extension KingdeeConnector {
                 ], "additionalProperties": false,
             ], "key": ["max_bytes": 64, "alphabet": "a-z0-9-"], "unique_key": false,
             "commit_horizon_ms": .number(JSONNumber(Limits.commitHorizonMilliseconds)),
-            "batch": ["max": 1, "kind": "independent"],
         ]
     }
 

@@ -177,7 +177,8 @@ extension Terminal {
         var table = ScreenTable("", "", "")
         for event in answer["history"]?.array ?? [] {
             let attempt = event["attempt"]?.int.map { "#\($0)" } ?? ""
-            table.rows.append([event["at"]?.string ?? "", attempt, Screen.safe(event.text(language) ?? "")])
+            let said = [event["code"]?.string, event.text(language)].compactMap(\.self).joined(separator: " ")
+            table.rows.append([event["at"]?.string ?? "", attempt, Screen.safe(said)])
         }
         for text in table.lines.dropFirst() { line("  " + text) }
         let next = answer["next"]?.array ?? []

@@ -42,6 +42,7 @@ struct Application: Sendable {
             Difference.between(
                 running?.draft, $0, oldConnectors: running?.manifest.connectors ?? [],
                 newConnectors: manifest?.connectors ?? [])
+                + $0.openedHosts(by: used, before: running)
         }
         return Application(
             root: root, draft: draft, problems: problems, connectors: used, running: running, damage: damage,
@@ -68,6 +69,24 @@ struct Application: Sendable {
 }
 
 extension Draft {
+    /// What connectors open beside the endpoints the operator wrote: told wherever connection or library is a new one.
+    /// The library is frozen with the revision, so it can name no other origin later.
+    fileprivate func openedHosts(by connectors: [Connector], before: Revision?) -> [ConfigurationChange] {
+        connections.compactMap { connection in
+            guard let connector = connectors.first(where: { $0.id == connection.connector }),
+                let hosts = connector.product(connection.product)?["hosts"]?.array?.compactMap(\.string), !hosts.isEmpty
+            else { return nil }
+            let isKnown =
+                before?.draft.connection(connection.name)?.product == connection.product
+                && before?.manifest.connectors.contains { $0.sha256 == connector.sha256 } == true
+            if isKnown { return nil }
+            let list = hosts.joined(separator: ", ")
+            return ConfigurationChange(
+                subject: .connection, name: connection.name, kind: .changed,
+                detail: .init(zh: "除 endpoint 外还可访问 \(list)", en: "may also reach \(list)"))
+        }
+    }
+
     /// The folders searched for connector libraries: those of the configuration, then those beside the executable.
     var connectorFolders: [String] {
         workspace.connectors.map { FileStore.expand($0, in: root) } + Self.installedConnectorFolders

@@ -1,4 +1,5 @@
 import Values
+import Vault
 
 extension Draft {
     /// What only the connectors know: products, settings, secrets, limits, documents, filters.
@@ -108,6 +109,7 @@ extension Draft {
                 let offered = documents(product).compactMap { $0["type"]?.string }
                 add(findings, file, ["write_back"], .notOffered(what, by: flow.from.connection, offered: offered))
             }
+            if let entry { checkKeys(entry, of: flow.from.connection, file, ["write_back"], findings) }
         }
     }
 
@@ -121,12 +123,21 @@ extension Draft {
             add(findings, file, ["to", "document"], .notOffered(what, by: flow.to.connection, offered: offered))
             return
         }
+        checkKeys(entry, of: flow.to.connection, file, ["to", "document"], findings)
         if let schema = entry["settings"] {
             let source = sources[file]
             SettingsCheck(file: file, findings: findings).check(
                 source?.child("to")?.child("settings"), schema, path: "to.settings",
                 line: source?.line(at: ["to", "settings"]) ?? 0)
         }
+    }
+
+    private func checkKeys(
+        _ entry: JSON, of connection: String, _ file: String, _ place: [String], _ findings: Findings
+    ) {
+        guard IdempotencyKey.Form(describe: entry) == nil else { return }
+        let document = entry["type"]?.string ?? ""
+        add(findings, file, place, .keysTooFew(connection, document, IdempotencyKey.Form.wish(entry)))
     }
 
     private func documents(_ product: JSON) -> [JSON] { product["documents"]?.array ?? [] }

@@ -309,7 +309,8 @@ struct ConductorLoop {
         guard let source = try? ledger.payload(inbox: origin.inbox) else { return }
         // One per effect: a changed form that a person settles by hand has a number of its own to tell.
         let effect = origin.key ?? "\(flow.file.id) \(origin.id)"
-        let key = IdempotencyKey.make(parts: [effect, back.document])
+        let key = IdempotencyKey.make(
+            parts: [effect, back.document], as: plan.lanes[back.lane]?.keys ?? .standard)
         if keysOfRound[key] != nil || (try? ledger.liveItem(key: key)) != nil { return }
         keysOfRound[key] = nextItem
         let id = nextItem

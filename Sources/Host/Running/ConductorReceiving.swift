@@ -194,6 +194,8 @@ extension ConductorLoop {
         do throws(Problem) {
             for lane in plan.lanes.values.sorted(by: { $0.id < $1.id }) {
                 guard let tenant = plan.connections[lane.connection]?.tenant else { continue }
+                let keys = try keyForm(lane)
+                plan.lanes[lane.id]?.keys = keys
                 let known = try ledger.state(connection: Self.ownState, key: "target \(lane.id)")
                 if known == Array(tenant.utf8) {
                     let since = try ledger.state(connection: Self.ownState, key: "target since \(lane.id)")
@@ -210,6 +212,16 @@ extension ConductorLoop {
             die(error)
         }
         return elsewhere
+    }
+
+    /// The form a target's keys began with stays, whatever its connector says later: a document that is known there under
+    /// one key must not come again under another.
+    private mutating func keyForm(_ lane: PlannedLane) throws(Problem) -> IdempotencyKey.Form {
+        let name = "keys \(lane.id)"
+        let known = try ledger.state(connection: Self.ownState, key: name)
+        if let form = IdempotencyKey.Form(stored: String(decoding: known, as: UTF8.self)) { return form }
+        changes.append(.state(connection: Self.ownState, key: name, bytes: Array(lane.keys.stored.utf8)))
+        return lane.keys
     }
 
     /// Holds what was sent to the former books. The items first: a commit in between must not make the host forget them.
@@ -237,7 +249,9 @@ extension ConductorLoop {
         _ flow: PlannedFlow, _ document: String, _ ordinal: Int
     ) -> String {
         let tenant = plan.connections[flow.file.from.connection]?.tenant ?? ""
-        return IdempotencyKey.make(parts: [flow.file.id, tenant, document, flow.file.to.document, "\(ordinal)"])
+        return IdempotencyKey.make(
+            parts: [flow.file.id, tenant, document, flow.file.to.document, "\(ordinal)"],
+            as: plan.lanes[flow.lane]?.keys ?? .standard)
     }
 
     /// Maps an item again under the running revision. One whose effect is half there keeps its bytes, and so does one

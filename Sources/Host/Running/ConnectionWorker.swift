@@ -124,13 +124,13 @@ extension Problem {
             let zh = failure.messages.first { $0.language == "zh" } ?? failure.messages.first
             let en = failure.messages.first { $0.language == "en" } ?? failure.messages.first
             return Problem(
-                "E-CALL-\(failure.errorClass)",
+                failure.ownCode ?? "E-CALL-\(failure.errorClass)",
                 zh: "连接 \(connection): \(zh?.text ?? "\(failure.errorClass)") \(failure.vendorCode)",
                 en: "connection \(connection): \(en?.text ?? "\(failure.errorClass)") \(failure.vendorCode)",
                 nextZH: "datong connection check \(connection)", nextEN: "datong connection check \(connection)")
         case .workerDied(let death): return death.problem
         case .contractBreach(let breach): return breach.problem
-        case .notSent(let problem): return problem
+        case .notSent(let problem), .overran(let problem): return problem
         case .deadlineExceeded, .cancelled:
             return Problem(
                 "E-CALL-cancelled", zh: "连接 \(connection) 在限定时间内没有答复",

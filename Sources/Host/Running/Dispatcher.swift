@@ -199,10 +199,12 @@ final class Dispatcher: Conductor.Actor {
             let cls = FailureClass(rawValue: Int(failure.errorClass.rawValue)) ?? .bug
             return (cls, failure.retryAfterMs, Words.failure(failure))
         case .workerDied(let death):
-            // One that we stopped ourselves says nothing about the document.
-            return (death.cause == .stopped ? .cancelled : .bug, nil, Words.died(death))
-        // Before any byte of a write this is a call that hangs: it must not come back for ever without a try.
+            // One that we ended ourselves, for another call or at a stop, says nothing about this document.
+            let isOurs = [.stopped, .killedForDeadline, .killedForBreach].contains(death.cause)
+            return (isOurs ? .cancelled : .bug, nil, Words.died(death))
+        // Before any byte of a write it must not come back for ever without a try.
         case .deadlineExceeded: return (.transient, nil, Words.deadline)
+        case .overran(let problem): return (.bug, nil, Words.problem(problem))
         case .cancelled: return (.cancelled, nil, Words.cancelled)
         case .contractBreach(let breach): return (.bug, nil, Words.problem(breach.problem))
         case .notSent(let problem): return (.unreachable, nil, Words.problem(problem))

@@ -42,6 +42,12 @@ extension HostProcess {
                 "warning", "\(held) 张单据需人工: datong ledger list --state held",
                 "\(held) documents are held: datong ledger list --state held")
         }
+        for stream in plan.streams.values.sorted(by: { $0.id < $1.id }) {
+            guard let trouble = streams.report(stream.id).trouble else { continue }
+            check(
+                "warning", "连接 \(stream.connection) 读取 \(stream.document) 有困难",
+                "connection \(stream.connection) has trouble with reading \(stream.document)", trouble)
+        }
         for connection in plan.connections.keys.sorted() {
             do throws(Problem) {
                 let report = try await probe(connection)

@@ -65,6 +65,19 @@ extension Problem {
             nextZH: "重新安装, datong 与 datong-worker 须在同一目录",
             nextEN: "install again: datong and datong-worker belong in one folder")
     }
+    static func otherConnector(_ path: String, said: [String], table: [String]) -> Problem {
+        let (said, table) = (said.joined(separator: " "), table.joined(separator: " "))
+        return Problem(
+            "E-HOST-028", zh: "\(path) 自称 \(said), 库中的表是 \(table)",
+            en: "\(path) describes itself as \(said), its table says \(table)",
+            nextZH: "这是连接器的缺陷: 换一个构建", nextEN: "a defect of the connector: take another build")
+    }
+
+    static func streamTrouble(_ words: String) -> Problem {
+        Problem(
+            "E-HOST-029", zh: "读取来源时出错: \(words)", en: "reading the source failed: \(words)",
+            nextZH: "datong doctor", nextEN: "datong doctor")
+    }
     static func ledgerSealing(_ reason: String) -> Problem {
         Problem(
             "E-HOST-020", zh: "账本内容无法加密: \(reason)", en: "the ledger's payloads cannot be sealed: \(reason)",

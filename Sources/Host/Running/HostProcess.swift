@@ -470,9 +470,17 @@ struct WorkerInspector: ConnectorInspector {
         let supervisor = WorkerSupervisor(configuration, services: NoServices())
         let context = CallContext(deadlineMs: HostProcess.clock() + HostLimits.probeTimeoutMs, traceID: "describe")
         let result = await supervisor.call(.describe, context: context)
+        let status = await supervisor.status
         await supervisor.shutDown()
         switch result.outcome {
-        case .success(.text(let bytes)): return try JSON.parse(bytes)
+        case .success(.text(let bytes)):
+            let describe = try JSON.parse(bytes)
+            // Which version runs is read from here, and which one was built from the table: they must not differ.
+            if case .running(_, let id, let version) = status {
+                let said = [describe["id"]?.string ?? "", describe["version"]?.string ?? ""]
+                guard said == [id, version] else { throw .otherConnector(path, said: said, table: [id, version]) }
+            }
+            return describe
         case .success: throw .connectorAnswered(path, "describe")
         case .failure(let failure): throw .called(path, failure)
         }

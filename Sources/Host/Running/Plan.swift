@@ -3,6 +3,7 @@ import Engine
 import Mapping
 import Network
 import Values
+import Vault
 import Workers
 
 /// What one revision runs, compiled: everything the conductor and the streams need, nothing to look up in files.
@@ -43,6 +44,8 @@ struct PlannedLane: Sendable {
     var id: LaneID
     var connection: String
     var document: String
+    /// How the connector wants its idempotency keys.
+    var keys: IdempotencyKey.Form
     var rules: LaneRules
 }
 

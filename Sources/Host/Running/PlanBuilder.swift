@@ -4,6 +4,7 @@ import Ledger
 import Mapping
 import Network
 import Values
+import Vault
 
 /// Compiles a frozen revision into what runs. Row numbers come from the ledger; new names get new ones.
 struct PlanBuilder {
@@ -117,11 +118,14 @@ struct PlanBuilder {
         guard let entry = Self.document(connection.product, document),
             let abilities = entry["abilities"]?.array?.compactMap(\.string), abilities.contains("write")
         else { throw .cannotWrite(connection.file.name, document) }
+        guard let keys = IdempotencyKey.Form(describe: entry) else {
+            throw .keysTooFew(connection.file.name, document, IdempotencyKey.Form.wish(entry))
+        }
         let id = number(.lane, "\(connection.file.name)/\(document)")
         let declared = connection.product["concurrency"]?["write"]?.int ?? 1
         let bound = connection.file.limits["concurrency"].map(Int64.init) ?? declared
         plan.lanes[id] = PlannedLane(
-            id: id, connection: connection.file.name, document: document,
+            id: id, connection: connection.file.name, document: document, keys: keys,
             rules: LaneRules(
                 maxInFlight: Int(max(min(declared, bound), 1)),
                 enforcesUniqueKey: entry["unique_key"]?.bool ?? false, canFind: abilities.contains("find"),
@@ -205,7 +209,28 @@ struct PlanBuilder {
     }
 }
 
+extension IdempotencyKey.Form {
+    /// What an entry of `documents` says under `key`.
+    init?(describe entry: JSON) {
+        self.init(
+            maxBytes: entry["key"]?["max_bytes"]?.int.map { Int(clamping: $0) },
+            alphabet: entry["key"]?["alphabet"]?.string)
+    }
+
+    /// The same in words, for people.
+    static func wish(_ entry: JSON) -> String { entry["key"]?.text ?? "" }
+}
+
 extension Problem {
+    static func keysTooFew(_ connection: String, _ document: String, _ wish: String) -> Problem {
+        Problem(
+            "E-CONF-050", zh: "连接 \(connection) 的 \(document) 只允许这样的幂等键: \(wish),不足以区分单据",
+            en:
+                "connection \(connection) takes only such idempotency keys for \(document): \(wish), too few to tell documents apart",
+            nextZH: "换用允许至少 19 位字母数字键的连接器或单据类型",
+            nextEN: "use a connector or document type that takes keys of at least 19 letters and digits")
+    }
+
     static func cannotWrite(_ connection: String, _ document: String) -> Problem {
         Problem(
             "E-HOST-015", zh: "连接 \(connection) 不能写入 \(document)",

@@ -203,7 +203,8 @@ final class PluginServices: WorkerServices {
             return .http(ServiceReply.HTTP(status: Int32(response.status), headers: headers, body: response.body))
         case .failure(let failure):
             return .refused(
-                Self.errorClass(failure, request.effect), mask.mask(failure.problem.what.en),
+                Self.errorClass(failure, request.effect),
+                "\(failure.problem.code) \(mask.mask(failure.problem.what.en))",
                 mayHaveArrived: failure.mayHaveArrived)
         }
     }

@@ -34,7 +34,7 @@ final class SourceStreams: Sendable {
         var lastSweepAt: Int64?
         var lastEventAt: Int64?
         var listening = false
-        var trouble: String?
+        var trouble: Problem?
     }
 
     private let state = Mutex(State())
@@ -349,7 +349,8 @@ final class SourceStreams: Sendable {
                 // Which of them it is shows when each is asked for alone.
                 for entry in entries { putBack(entry, stream, spends: true) }
             } else {
-                let words = mask.mask((error as? ConnectionTrouble)?.problem.what.zh ?? "\(error)")
+                let problem = (error as? ConnectionTrouble)?.problem
+                let words = mask.mask(problem.map { "\($0.code) \($0.what.zh)" } ?? "\(error)")
                 for entry in entries {
                     await notGiven(entry, stream, HostLimits.fetchTries, Words.unreadable(words), at)
                 }
@@ -504,9 +505,12 @@ final class SourceStreams: Sendable {
     }
 
     private func trouble(_ stream: Int64, _ doing: String, _ error: any Error) {
-        let problem = (error as? ConnectionTrouble)?.problem ?? error as? Problem
-        let text = mask.mask(problem.map { "\($0.code) \($0.what.zh)" } ?? "\(error)")
-        state.withLock { $0.reports[stream, default: Report()].trouble = text }
+        let problem = (error as? ConnectionTrouble)?.problem ?? error as? Problem ?? .streamTrouble("\(error)")
+        let masked = Problem(
+            problem.code, zh: mask.mask(problem.what.zh), en: mask.mask(problem.what.en), nextZH: problem.next.zh,
+            nextEN: problem.next.en)
+        let text = "\(masked.code) \(masked.what.zh)"
+        state.withLock { $0.reports[stream, default: Report()].trouble = masked }
         log.warning("\(doing): \(text)", metadata: ["stream": "\(stream)"])
     }
 }

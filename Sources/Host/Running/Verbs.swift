@@ -98,8 +98,13 @@ extension HostProcess: HostControl {
                     limits.report(name).filter { ($0["window_ms"]?.int ?? 0) >= HostLimits.durableWindowMs }.map {
                         ["id": $0["id"] ?? .null, "used": $0["spent"] ?? .null, "max": $0["max"] ?? .null]
                     }),
-                "cause": why.map { self.words($0, name) } ?? trouble.map { ["zh": .string($0), "en": .string($0)] }
-                    ?? .null,
+                "cause": why.map { self.words($0, name) }
+                    ?? trouble.map {
+                        [
+                            "code": .string($0.code), "zh": .string($0.what.zh), "en": .string($0.what.en),
+                            "next_zh": .string($0.next.zh), "next_en": .string($0.next.en),
+                        ]
+                    } ?? .null,
                 "listening": .bool(
                     plan.streams.values.contains { $0.connection == name && streams.report($0.id).listening }),
             ])
@@ -375,7 +380,7 @@ extension HostProcess: HostControl {
                 }
             let detail = cause(intent.detail)
             history.append([
-                "at": time(closed), "attempt": .int(intent.attempt),
+                "at": time(closed), "attempt": .int(intent.attempt), "code": detail["code"] ?? .null,
                 "zh": .string([words.0, detail["zh"]?.string].compactMap { $0 }.joined(separator: ": ")),
                 "en": .string([words.1, detail["en"]?.string].compactMap { $0 }.joined(separator: ": ")),
             ])

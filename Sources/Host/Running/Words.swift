@@ -143,7 +143,7 @@ enum Words {
         let rest = failure.messages.dropFirst().filter { $0.language.isEmpty }.map(\.text)
         let tail = rest.isEmpty ? "" : "; " + rest.joined(separator: "; ")
         return cause(
-            "E-TARGET-\(failure.errorClass)", zh: (zh?.text ?? "目标系统拒绝") + tail,
+            failure.ownCode ?? "E-TARGET-\(failure.errorClass)", zh: (zh?.text ?? "目标系统拒绝") + tail,
             en: (en?.text ?? "the target refused") + tail,
             [
                 ("field", failure.field), ("vendor_code", failure.vendorCode), ("existing", failure.existing),
@@ -179,4 +179,15 @@ enum Words {
     static let unreadable = cause(
         "E-UNREADABLE", zh: "账本中这张单据的内容读不出来", en: "the document's bytes in the ledger cannot be read",
         nextZH: "从备份恢复账本", nextEN: "restore the ledger from a backup")
+}
+
+extension Failure {
+    /// Our own code of what the network or the answer as such did, where the connector passed it on. It cannot borrow
+    /// any other.
+    var ownCode: String? {
+        messages.lazy.map(\.code).first { code in
+            ["E-NET-", "E-ANSWER-"].contains { code.hasPrefix($0) }
+                && code.split(separator: "-").last.map { $0.count == 3 && $0.allSatisfy(\.isWholeNumber) } == true
+        }
+    }
 }

@@ -108,7 +108,10 @@ typedef struct datong_bytes {
 typedef struct datong_message {
     datong_bytes text;
     datong_bytes language;
-    datong_bytes vendor_code; /* the vendor's code of this message, or empty */
+    /* The vendor's code of this message, or empty. Also one of the host's own, under which a person is then told of
+     * the failure: E-NET-NNN as `explain` gave it, E-ANSWER-001 a web page in place of data, 002 an answer that
+     * cannot be read (cut, or no JSON), 003 an empty one. */
+    datong_bytes vendor_code;
 } datong_message;
 
 /* Why something failed. Passed by the plugin to `fail` or inside a record's result. */
@@ -161,7 +164,8 @@ struct datong_host {
      * second call in the same call is ignored and logged. No errors. [in-call] */
     void (*fail)(const datong_call *call, const datong_failure *failure);
     /* English text of the last service refusal in this call, empty if none; for `fail` and the log, not for
-     * decisions. Borrowed until the next service call or release. No errors. [in-call] */
+     * decisions. What the network did begins with its code and a space: "E-NET-032 the reply ...". Borrowed until
+     * the next service call or release. No errors. [in-call] */
     datong_bytes (*explain)(const datong_call *call);
     /* 1 once the host wants this call to end early or its deadline has passed, else 0; look in long loops, and
      * fail as DATONG_CANCELLED. Costs no message. No errors: 1 outside of the call. [in-call] */

@@ -273,10 +273,10 @@ static int32_t write_records(void *connection, const datong_call *call, const da
         exchange(call, DATONG_EFFECT_WRITE, text("x"), one, sizeof one);
         abort();
     }
-    if (is(what, "post-and-fail")) {
+    if (is(what, "post-and-fail") || is(what, "post-and-pass-on")) {
         char one[512];
-        exchange(call, DATONG_EFFECT_WRITE, text("x"), one, sizeof one);
-        return fail(call, DATONG_TRANSIENT, one);
+        uint32_t said = (uint32_t)exchange(call, DATONG_EFFECT_WRITE, text("x"), one, sizeof one);
+        return fail(call, is(what, "post-and-fail") ? DATONG_TRANSIENT : said, one);
     }
     if (is(what, "read-and-fail")) {
         char one[512];

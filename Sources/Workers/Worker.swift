@@ -257,7 +257,7 @@ public final class Worker: Sendable {
             defer { state.closeIfIdle(outgoing) }
             return state.calls.answered(id)
         }
-        guard let (call, ending) = ended else { throw WireError(what: "a result for no call") }
+        guard let (call, ending) = ended else { throw WireError(what: "a result for no call, or for one that waits for a service") }
         call.conclude(.answered(body, ending), services)
         outgoing.flush()
     }

@@ -27,6 +27,8 @@ enum ConformanceLimits {
     static let concurrentCalls = 16
     /// Milliseconds a scripted vendor waits for all the calls at once before it answers those that came.
     static let gatherMs: Int64 = 2000
+    /// Windows of a vendor's limits up to this many milliseconds are kept by pacing; a day's allowance is the tester's.
+    static let paceWindowMs: Int64 = 60_000
     /// Milliseconds a sweep looks back: a day.
     static let sinceMs: Int64 = 86_400_000
     /// Pages a sweep of a vendor may take before it counts as endless.

@@ -25,6 +25,7 @@ final class ScriptedHost: WorkerServices {
         var nextLease: UInt64 = 1
         var values: [[UInt8]: [UInt8]] = [:]
         var jars: [String: CookieJar] = [:]
+        var nextRequestMs: Int64 = 0
         var gathering: (want: Int, waiting: [CheckedContinuation<Void, Never>])?
     }
     private let state = Mutex(State())
@@ -51,7 +52,10 @@ final class ScriptedHost: WorkerServices {
             state.seen = Seen()
             state.served = 0
             state.plan = plan
-            if !keepSessions { (state.sessions, state.leases, state.jars, state.values) = ([:], [:], [:], [:]) }
+            // A real vendor is not asked to log in for every check: it counts.
+            if !keepSessions, !subject.isLive {
+                (state.sessions, state.leases, state.jars, state.values) = ([:], [:], [:], [:])
+            }
         }
     }
 
@@ -208,6 +212,12 @@ final class ScriptedHost: WorkerServices {
     /// To the vendor of the settings file, secrets filled in on the way.
     private func forward(_ request: ServiceRequest.HTTP, _ call: CallIdentity) async -> ServiceReply {
         guard let vendor, case .bytes(let body) = request.body else { return .refused(.denied, "no blobs") }
+        let pause = state.withLock { state in
+            let at = max(now(), state.nextRequestMs)
+            state.nextRequestMs = at + subject.paceMs
+            return at - now()
+        }
+        if pause > 0 { try? await Task.sleep(for: .milliseconds(pause)) }
         let jar = request.session.isEmpty ? nil : state.withLock { $0.jars[request.session] }
         let outgoing = HTTPRequest(
             request.method, String(decoding: request.url, as: UTF8.self),
@@ -244,6 +254,17 @@ final class ScriptedHost: WorkerServices {
 }
 
 extension Subject {
+    /// Milliseconds between two requests to a real vendor, so that its own rate is kept.
+    var paceMs: Int64 {
+        if let ownPaceMs { return ownPaceMs }
+        return (line["limits"]?.array ?? []).compactMap { limit -> Int64? in
+            guard let window = limit["window_ms"]?.int, window <= ConformanceLimits.paceWindowMs,
+                limit["meter"]?.string == "", let most = limit["default"]?.int ?? limit["max"]?.int, most > 0
+            else { return nil }
+            return window / most + 1
+        }.max() ?? 0
+    }
+
     /// The endpoint without its path: what the allow-list takes.
     var endpointOrigin: String {
         guard let mark = endpoint.firstRange(of: "://") else { return endpoint }

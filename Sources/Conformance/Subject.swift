@@ -5,7 +5,7 @@ import Values
 ///
 /// A settings file is JSON, every member optional:
 /// `{"product", "endpoint", "vendor": true, "settings": {…}, "secrets": {"name": "value"}, "samples": {"voucher": {…}},
-/// "flow_settings": {"voucher": {…}}, "filters": {"approval": {…}}, "allow": ["http://…"], "log_in": {…}}`. With `"vendor": true` the endpoint is a test
+/// "flow_settings": {"voucher": {…}}, "filters": {"approval": {…}}, "allow": ["http://…"], "log_in": {…}, "pace_ms": 0}`. With `"vendor": true` the endpoint is a test
 /// tenant or a simulator that answers; secrets are that tenant's.
 struct Subject: Sendable {
     var describe: JSON = .null
@@ -18,6 +18,8 @@ struct Subject: Sendable {
     var samples: [String: JSON] = [:]
     var flowSettings: [String: JSON] = [:]
     var filters: [String: JSON] = [:]
+    /// Milliseconds between two requests to a real vendor, where its own limits do not say it.
+    var ownPaceMs: Int64?
     /// What the scripted vendor answers to a log-in.
     var logIn: JSON?
 
@@ -33,6 +35,7 @@ struct Subject: Sendable {
         allow = (json["allow"]?.array ?? []).compactMap(\.string)
         settings = json["settings"] ?? settings
         logIn = json["log_in"]
+        ownPaceMs = json["pace_ms"]?.int
         for (name, value) in json["secrets"]?.object ?? [:] { secrets[name] = value.string }
         for (name, value) in json["samples"]?.object ?? [:] { samples[name] = value }
         for (name, value) in json["flow_settings"]?.object ?? [:] { flowSettings[name] = value }

@@ -97,11 +97,21 @@ let package = Package(
             cSettings: strictC, linkerSettings: [.linkedLibrary("dl"), .linkedLibrary("pthread")]),
         .target(name: "Workers", dependencies: ["PluginABI", "WorkerCore", "Values"], swiftSettings: strict),
         .target(
+            name: "Conformance", dependencies: ["Documents", "Network", "Values", "Vault", "Workers"],
+            resources: [.embedInCode("Schemas/describe.json")], swiftSettings: strict),
+        .target(
             name: "Host",
             dependencies: [
-                "Documents", "Engine", "Ledger", "Mapping", "Network", "Values", "Vault", "Workers", "Yams",
+                "Conformance", "Documents", "Engine", "Ledger", "Mapping", "Network", "Values", "Vault", "Workers",
+                "Yams",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+            ],
+            resources: [
+                .embedInCode("Skeletons/connector_c.txt"), .embedInCode("Skeletons/connector_swift.txt"),
+                .embedInCode("Skeletons/entry_swift.txt"), .embedInCode("Skeletons/package_swift.txt"),
+                .embedInCode("Skeletons/readme_c.txt"), .embedInCode("Skeletons/readme_swift.txt"),
+                .embedInCode("Skeletons/shim_c.txt"),
             ], swiftSettings: strict),
         .target(
             name: "HostTestKit", dependencies: ["Host", "Engine", "Ledger", "Values", "Vault"], swiftSettings: strict),
@@ -157,6 +167,7 @@ let package = Package(
         .testTarget(
             name: "WorkersTests", dependencies: ["Workers", "WorkerCore", "PluginABI", "Values"],
             exclude: ["Fixtures"], swiftSettings: strict),
+        .testTarget(name: "ConformanceTests", dependencies: ["Conformance", "Values"], swiftSettings: strict),
         .testTarget(
             name: "SimulatorTests", dependencies: ["SimulatorKit", "DingTalkSimulator", "KingdeeSimulator"],
             exclude: ["Clients"], swiftSettings: strict),

@@ -300,7 +300,7 @@ static int32_t incomplete(struct call *call, const char *what) {
 }
 
 static int32_t run_text(struct call *call, struct lease *lease, void *connection) {
-    lease->sink.text = (datong_text_sink){sizeof lease->sink.text, 0, (void *)(uintptr_t)call->serial, sink_text};
+    lease->sink.text = (datong_text_sink){GIVEN_SIZE(lease->sink.text), 0, (void *)(uintptr_t)call->serial, sink_text};
     const datong_call *c = &lease->call;
     const datong_text_sink *sink = &lease->sink.text;
     switch (call->op) {
@@ -342,7 +342,7 @@ static int32_t run_text(struct call *call, struct lease *lease, void *connection
 static int32_t run_read(struct call *call, struct lease *lease, void *connection) {
     ABILITY(datong_read_ability, DATONG_ABILITY_READ);
     if (!a || MISSING(a->read)) return NOT_RUN;
-    datong_read_request request = {.size = sizeof request};
+    datong_read_request request = {.size = GIVEN_SIZE(request)};
     request.document = get_bytes(&call->request);
     request.filter = get_bytes(&call->request);
     datong_bytes *ids = NULL;
@@ -359,7 +359,7 @@ static int32_t run_read(struct call *call, struct lease *lease, void *connection
         request.max_records = get_u64(&call->request);
     }
     call->max_records = request.max_records;
-    lease->sink.read = (datong_read_sink){sizeof lease->sink.read, 0, (void *)(uintptr_t)call->serial, sink_record,
+    lease->sink.read = (datong_read_sink){GIVEN_SIZE(lease->sink.read), 0, (void *)(uintptr_t)call->serial, sink_record,
                                           sink_page};
     int32_t result = a->read(connection, &lease->call, &request, &lease->sink.read);
     /* Without its page a page read has no cursor, and the sweep would stand still or lose records. */
@@ -386,7 +386,7 @@ static int32_t run_write(struct call *call, struct lease *lease, void *connectio
         if (!a || MISSING(a->undo)) return NOT_RUN;
         function = a->undo;
     }
-    datong_write_request request = {.size = sizeof request};
+    datong_write_request request = {.size = GIVEN_SIZE(request)};
     request.document = get_bytes(&call->request);
     request.settings = get_bytes(&call->request);
     uint32_t count = get_count(&call->request, 20);
@@ -405,7 +405,7 @@ static int32_t run_write(struct call *call, struct lease *lease, void *connectio
     call->seen = must_allocate(count);
     memset(call->seen, 0, count);
     lease->sink.write =
-        (datong_write_sink){sizeof lease->sink.write, 0, (void *)(uintptr_t)call->serial, sink_result};
+        (datong_write_sink){GIVEN_SIZE(lease->sink.write), 0, (void *)(uintptr_t)call->serial, sink_result};
     int32_t result = function(connection, &lease->call, &request, &lease->sink.write);
     uint32_t seen = 0;
     for (uint32_t i = 0; i < count; i++) seen += call->seen[i];
@@ -416,14 +416,14 @@ static int32_t run_write(struct call *call, struct lease *lease, void *connectio
 static int32_t run_find(struct call *call, struct lease *lease, void *connection) {
     ABILITY(datong_find_ability, DATONG_ABILITY_FIND);
     if (!a || MISSING(a->find)) return NOT_RUN;
-    datong_find_request request = {.size = sizeof request};
+    datong_find_request request = {.size = GIVEN_SIZE(request)};
     request.document = get_bytes(&call->request);
     request.settings = get_bytes(&call->request);
     request.key = get_bytes(&call->request);
     request.business = get_bytes(&call->request);
     request.json = get_bytes(&call->request);
     request.checkpoint = get_bytes(&call->request);
-    lease->sink.find = (datong_find_sink){sizeof lease->sink.find, 0, (void *)(uintptr_t)call->serial, sink_found};
+    lease->sink.find = (datong_find_sink){GIVEN_SIZE(lease->sink.find), 0, (void *)(uintptr_t)call->serial, sink_found};
     int32_t result = a->find(connection, &lease->call, &request, &lease->sink.find);
     return result == DATONG_OK && call->stopped ? ended_early(call) : result;
 }
@@ -433,13 +433,13 @@ static int32_t run_listen(struct call *call, struct lease *lease, void *connecti
     if (!a || MISSING(a->open) || MISSING(a->frame)) return NOT_RUN;
     if (call->op == DW_OP_LISTEN_FRAME) {
         datong_bytes frame = get_bytes(&call->request);
-        lease->sink.event = (datong_event_sink){sizeof lease->sink.event, 0, (void *)(uintptr_t)call->serial,
+        lease->sink.event = (datong_event_sink){GIVEN_SIZE(lease->sink.event), 0, (void *)(uintptr_t)call->serial,
                                                 sink_hint, sink_send_now, sink_send_after, sink_reconnect};
         int32_t result = a->frame(connection, &lease->call, frame, &lease->sink.event);
         return result == DATONG_OK && call->stopped ? ended_early(call) : result;
     }
     lease->sink.listen =
-        (datong_listen_sink){sizeof lease->sink.listen, 0, (void *)(uintptr_t)call->serial, sink_endpoint};
+        (datong_listen_sink){GIVEN_SIZE(lease->sink.listen), 0, (void *)(uintptr_t)call->serial, sink_endpoint};
     int32_t result = a->open(connection, &lease->call, &lease->sink.listen);
     return result == DATONG_OK && !call->closed ? incomplete(call, "listen without an endpoint") : result;
 }
@@ -447,7 +447,7 @@ static int32_t run_listen(struct call *call, struct lease *lease, void *connecti
 static int32_t run_receive(struct call *call, struct lease *lease, void *connection) {
     ABILITY(datong_receive_ability, DATONG_ABILITY_RECEIVE);
     if (!a || MISSING(a->receive)) return NOT_RUN;
-    datong_receive_request request = {.size = sizeof request};
+    datong_receive_request request = {.size = GIVEN_SIZE(request)};
     request.method = get_bytes(&call->request);
     request.path = get_bytes(&call->request);
     request.query = get_bytes(&call->request);
@@ -459,7 +459,7 @@ static int32_t run_receive(struct call *call, struct lease *lease, void *connect
     }
     request.headers = headers;
     request.body = get_bytes(&call->request);
-    lease->sink.receive = (datong_receive_sink){sizeof lease->sink.receive, 0, (void *)(uintptr_t)call->serial,
+    lease->sink.receive = (datong_receive_sink){GIVEN_SIZE(lease->sink.receive), 0, (void *)(uintptr_t)call->serial,
                                                 sink_hint, sink_answer};
     int32_t result = a->receive(connection, &lease->call, &request, &lease->sink.receive);
     free(headers);
@@ -469,7 +469,7 @@ static int32_t run_receive(struct call *call, struct lease *lease, void *connect
 static int32_t run_open(struct call *call, struct lease *lease) {
     struct worker *w = this_thread->worker;
     if (!get_u8(&call->request)) return DATONG_OK; /* no connection: describe and migrate only */
-    datong_open_request request = {.size = sizeof request};
+    datong_open_request request = {.size = GIVEN_SIZE(request)};
     request.connection = get_bytes(&call->request);
     request.product = get_bytes(&call->request);
     request.endpoint = get_bytes(&call->request);
@@ -477,7 +477,9 @@ static int32_t run_open(struct call *call, struct lease *lease) {
     request.secrets = get_bytes(&call->request);
     request.time_zone = get_bytes(&call->request);
     void *connection = NULL;
-    int32_t result = w->plugin->open(&lease->call, &request, &connection);
+    int32_t result = rehearsal.cycles ? rehearse_cycles(call, &lease->call, &request) : DATONG_OK;
+    if (result != DATONG_OK) return result;
+    result = w->plugin->open(&lease->call, &request, &connection);
     if (result == DATONG_OK && !connection) breach(call, DW_BREACH_MISSING_RESULT, "open without a connection");
     if (result == DATONG_OK) w->connection = connection;
     return result;
@@ -519,9 +521,9 @@ void run_call(struct thread *thread, struct call *call) {
     memset(lease, 0, sizeof *lease);
     call->serial = atomic_fetch_add(&serials, 1);
     lease->call = (datong_call){
-        .size = sizeof lease->call,
+        .size = GIVEN_SIZE(lease->call),
         .flags = call->flags,
-        .host = &host_table,
+        .host = offered_host(),
         .call_id = call->id,
         .deadline_ms = call->deadline_ms,
         .fence_epoch = call->fence_epoch,
@@ -546,6 +548,8 @@ void list_abilities(const datong_plugin *plugin, struct buffer *into) {
         DATONG_ABILITY_POLL,     DATONG_ABILITY_VOID,   DATONG_ABILITY_FIND,    DATONG_ABILITY_QUERY,
         DATONG_ABILITY_ROTATE,   DATONG_ABILITY_LISTEN, DATONG_ABILITY_RECEIVE, DATONG_ABILITY_IDENTIFY,
         DATONG_ABILITY_MIGRATE_STATE,
+        /* No contract has these: a plugin that offers one answers without looking at what it is asked. */
+        "datong.write/99", "datong.nothing/1",
     };
     uint32_t count = 0;
     struct buffer names = {0};

@@ -1,4 +1,4 @@
-/* datong-worker FD PLUGIN_PATH: one connector in a process of its own. Started by the host only. */
+/* datong-worker FD PLUGIN_PATH [REHEARSAL]: one connector in a process of its own. Started by the host only. */
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -10,7 +10,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "datong_worker.h"
+#include "worker.h"
 
 /* Where the conversation is moved to, so that everything above it can be closed in one step. */
 enum { CONVERSATION_FD = 3 };
@@ -23,8 +23,8 @@ static int complain(const char *what, int error) {
 int main(int count, char **arguments) {
     char *end = NULL;
     errno = 0;
-    long fd = count == 3 ? strtol(arguments[1], &end, 10) : -1;
-    if (count != 3 || errno || !end || *end || fd < 3 || fd > 1 << 20) {
+    long fd = count >= 3 ? strtol(arguments[1], &end, 10) : -1;
+    if (count < 3 || count > 4 || (count == 4 && !rehearse(arguments[3])) || errno || !end || *end || fd < 3 || fd > 1 << 20) {
         fprintf(stderr, "usage: datong-worker FD PLUGIN_PATH (started by datong)\n");
         return 64;
     }

@@ -523,7 +523,7 @@ static const void *host_get_service(const char *id) {
         {DATONG_SERVICE_LOG, &log_service},         {DATONG_SERVICE_METRIC, &metric_service},
         {DATONG_SERVICE_PROGRESS, &progress_service},
     };
-    for (size_t i = 0; id && i < sizeof services / sizeof *services; i++)
+    for (size_t i = 0; id && !rehearsal.bare && i < sizeof services / sizeof *services; i++)
         if (strcmp(services[i].id, id) == 0) return services[i].service;
     return NULL;
 }

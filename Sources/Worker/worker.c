@@ -122,6 +122,7 @@ static void *work(void *argument) {
     struct thread *thread = argument;
     struct worker *w = thread->worker;
     this_thread = thread;
+    if (rehearsal.watch && watch_this_thread() != 0) _exit(DW_UNWATCHED_STATUS);
     pthread_mutex_lock(&w->mutex);
     for (;;) {
         while (!w->first && !w->closing) {
@@ -399,7 +400,7 @@ static enum exit_status serve_plugin(struct worker *w, const char *plugin_path) 
     w->plugin = load_plugin(plugin_path, &refusal);
     if (w->plugin) {
         pthread_mutex_lock(&lifecycle);
-        int32_t result = w->plugin->init(&host_table);
+        int32_t result = w->plugin->init(offered_host());
         pthread_mutex_unlock(&lifecycle);
         if (result != DATONG_OK) {
             refusal.code = DW_INIT_FAILED;

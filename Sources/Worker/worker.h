@@ -185,6 +185,26 @@ void send_frame(struct worker *w, uint32_t kind, uint16_t flags, uint64_t id, co
 struct block *ask_host(struct thread *thread, struct call *call);
 void begin_request(struct thread *thread, uint32_t function);
 
+/* ---- rehearsal.c ------------------------------------------------------------------------------------- */
+
+/* All zero in a host in service. */
+struct rehearsal {
+    uint32_t later;  /* bytes by which a host of a later minor hands out longer structs */
+    int bare;        /* a host that offers no service */
+    uint32_t cycles; /* OPEN opens and closes so many times, says what grew, and opens */
+    int watch;       /* the plugin's threads may not do what a plugin has no business doing */
+};
+extern struct rehearsal rehearsal;
+/* Take the worker's third argument. 0: no such rehearsal. */
+int rehearse(const char *what);
+/* The table a plugin is given. */
+const datong_host *offered_host(void);
+int32_t rehearse_cycles(struct call *call, const datong_call *handle, const datong_open_request *request);
+/* From here on this thread, and what it starts, leaves with DW_WATCH_STATUS at a forbidden system call. 0, or errno. */
+int watch_this_thread(void);
+/* The size of a struct that a plugin is given. */
+#define GIVEN_SIZE(thing) ((uint32_t)sizeof(thing) + rehearsal.later)
+
 /* ---- services.c, abilities.c --------------------------------------------------------------------------- */
 
 extern const datong_host host_table;

@@ -166,9 +166,11 @@ struct CallTable {
         return call
     }
 
-    /// A result has come: the call, and whether it was being ended. nil: no call runs under this number.
+    /// A result has come: the call, and whether it was being ended. nil: no call runs under this number, or the call
+    /// still waits for a service. A plugin function that returns while it waits has jumped over the worker's frames,
+    /// and what it says of a write whose answer it never saw is worth nothing.
     mutating func answered(_ id: UInt64) -> (Call, Ending?)? {
-        guard let call = calls[id] else { return nil }
+        guard let call = calls[id], case .none = call.service else { return nil }
         let ending: Ending?
         switch call.stage {
         case .queued: return nil

@@ -124,6 +124,8 @@ public final class Worker: Sendable {
 
     /// What its first word said of the plugin; nil before.
     var hello: Hello? { state.withLock { $0.hello } }
+    /// Its process, while there is one.
+    public var processID: Int32? { state.withLock { $0.process?.pid } }
     /// Calls that were sent and have not ended.
     public var callsInFlight: Int { state.withLock { $0.calls.sent } }
     /// Calls that wait for a place of their ability.
@@ -264,7 +266,9 @@ public final class Worker: Sendable {
             defer { state.closeIfIdle(outgoing) }
             return state.calls.answered(id)
         }
-        guard let (call, ending) = ended else { throw WireError(what: "a result for no call") }
+        guard let (call, ending) = ended else {
+            throw WireError(what: "a result for no call, or for one that waits for a service")
+        }
         call.conclude(.answered(body, ending), services)
         outgoing.flush()
     }

@@ -1,3 +1,5 @@
+import WorkerCore
+
 /// Where plugin code runs.
 public enum Isolation: Sendable, Hashable {
     /// In a process of its own, by the `datong-worker` at this path.
@@ -63,6 +65,38 @@ extension PluginRequest {
     }
 }
 
+/// What a worker plays for its plugin. Only a worker in a process of its own can rehearse.
+public enum Rehearsal: Sendable, Hashable {
+    /// The host as it is.
+    case service
+    /// A host of a later minor: longer structs, a higher range.
+    case laterHost
+    /// A host that offers no service.
+    case bareHost
+    /// `open` and `close` so many times before the connection is opened; metrics `resident_kib` and `descriptors` then
+    /// say by how much the process grew after the first quarter.
+    case cycles(Int)
+    /// The plugin's threads may not open sockets, write files, start threads or processes, sleep or install signal
+    /// handlers: the worker leaves with `watchStatus`, or with `unwatchedStatus` where the system cannot watch.
+    case watch
+
+    /// See `watch`.
+    public static let watchStatus = Int32(DW_WATCH_STATUS)
+    /// See `watch`.
+    public static let unwatchedStatus = Int32(DW_UNWATCHED_STATUS)
+
+    /// The worker's third argument; nil: none.
+    var argument: String? {
+        switch self {
+        case .service: nil
+        case .laterHost: "later"
+        case .bareHost: "bare"
+        case .cycles(let count): "cycles:\(count)"
+        case .watch: "watch"
+        }
+    }
+}
+
 /// What a worker is started from.
 public struct WorkerConfiguration: Sendable {
     /// Where plugin code runs.
@@ -79,6 +113,8 @@ public struct WorkerConfiguration: Sendable {
     public var graceMs: Int64
     /// Milliseconds the library may take to load.
     public var helloMs: Int64
+    /// What the worker plays; `service` everywhere but in the conformance kit.
+    public var rehearsal = Rehearsal.service
     /// The host's clock, milliseconds since 1970: what deadlines are measured on.
     public var nowMs: @Sendable () -> Int64
 

@@ -18,7 +18,7 @@ final class WorkerProcess: Sendable {
     let handle: Descriptor
     /// What it writes to stdout and stderr.
     let output: Descriptor
-    private let pid: pid_t
+    let pid: pid_t
     private nonisolated(unsafe) var tail: [UInt8] = []
 
     private init(pid: pid_t, handle: Descriptor, output: Descriptor) {
@@ -38,7 +38,8 @@ final class WorkerProcess: Sendable {
         if let folder = configuration.runtimeFolder { environment.append("LD_LIBRARY_PATH=\(folder)") }
         var pid: pid_t = 0
         let error = spawn(
-            executable, ["3", configuration.plugin], environment: environment, socket: socket, output: writing,
+            executable, ["3", configuration.plugin] + (configuration.rehearsal.argument.map { [$0] } ?? []),
+            environment: environment, socket: socket, output: writing,
             pid: &pid)
         close(writing)
         guard error == 0 else { throw Problems.cannotSpawn(executable: executable, errno: error) }

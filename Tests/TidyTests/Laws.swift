@@ -64,10 +64,16 @@ enum Laws {
         ),
         ("Sources/Worker", "WorkerCore", []),
         ("Sources/Workers", "Workers", ["Glibc", "PluginABI", "Synchronization", "Values", "WorkerCore"]),
+        // The conformance kit plays the host, so it stands on the same rooms; it knows neither engine nor ledger.
+        (
+            "Sources/Conformance", "Conformance",
+            ["Documents", "Glibc", "Network", "Synchronization", "Values", "Vault", "Workers"]
+        ),
         (
             "Sources/Host", "Host",
             [
-                "ArgumentParser", "Dispatch", "Documents", "Engine", "Foundation", "Glibc", "Ledger", "Logging",
+                "ArgumentParser", "Conformance", "Dispatch", "Documents", "Engine", "Foundation", "Glibc", "Ledger",
+                "Logging",
                 "Mapping", "Network", "Synchronization", "Values", "Vault", "Workers", "Yams",
             ]
         ),

@@ -23,7 +23,8 @@ struct ProtocolTests {
     @Test(
         "Frames that are none of the protocol end the worker", .timeLimit(.minutes(5)),
         arguments: [
-            "long-frame", "unknown-kind", "other-call", "two-services", "unknown-service", "cut-service",
+            "long-frame", "unknown-kind", "other-call", "two-services", "result-while-asking",
+            "unknown-service", "cut-service",
         ])
     func frames(lie: String) async throws {
         let door = Door()

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Conformance
 import Documents
 import Values
 import Vault
@@ -6,7 +7,8 @@ import Vault
 /// `datong connector`.
 struct ConnectorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "connector", abstract: "连接器 · connectors", subcommands: [List.self, Inspect.self])
+        commandName: "connector", abstract: "连接器 · connectors",
+        subcommands: [List.self, Inspect.self, Test.self, New.self])
 
     struct List: DatongCommand {
         static let configuration = CommandConfiguration(abstract: "列出可用的连接器 · list what can be used")
@@ -59,6 +61,82 @@ struct ConnectorCommand: AsyncParsableCommand {
             answer["not_in_flows"] = .array(OfferedDocument.notInFlows(describe).map(JSON.string))
             session.terminal.result(.object(answer))
             session.terminal.connector(describe, sha256: Hash.sha256Hex(bytes))
+            return .done
+        }
+    }
+
+    /// `datong connector test`.
+    struct Test: DatongCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "一致性检查:在工作进程中试一个库,逐项说明 · try a library in worker processes, check by check")
+        @OptionGroup var global: GlobalOptions
+        @Argument(help: "库文件 · library") var file: String
+        @Option(help: "产品、设置、密钥、样张,JSON · product, settings, secrets, samples as JSON") var settings: String?
+        @Option(help: "随机部分的种子,默认每次不同 · seed of the random parts") var seed: UInt64?
+        @Option(help: "把报告写成网页 · write the report as a page") var html: String?
+
+        func perform(_ session: Session) async throws -> ExitStatus {
+            let kit = Conformance(
+                worker: WorkerInspector.workerPath, runtimeFolder: WorkerInspector.runtimeFolder,
+                seed: seed ?? UInt64.random(in: 0...UInt64(UInt32.max)))
+            let terminal = session.terminal
+            let report = try await kit.test(
+                library: FileStore.absolute(file), settings: settings.map { FileStore.absolute($0) },
+                read: { (path) throws(Problem) in try FileStore.read(path, limit: ConfigurationLimits.libraryBytes) },
+                progress: { terminal.progress($0) })
+            terminal.progressDone()
+            terminal.result(report.json)
+            var table = ScreenTable("", terminal.words("检查", "check"), terminal.words("证明什么", "what it proves"))
+            for check in report.checks {
+                let sign = ["pass": "✓", "fail": "✗", "skip": "–"][check.verdict.word] ?? ""
+                table.rows.append([sign, check.id, check.proves[terminal.language]])
+            }
+            terminal.table(table)
+            for check in report.checks where check.verdict.word != "pass" {
+                terminal.line("\(check.verdict.word) \(check.id): \(Screen.safe(check.verdict.reason))")
+            }
+            terminal.say(
+                Problem.Text(
+                    zh:
+                        "\(report.id) \(report.version): 通过 \(report.passed), 不通过 \(report.failed), 未能检查 \(report.skipped)",
+                    en:
+                        "\(report.id) \(report.version): pass \(report.passed), fail \(report.failed), skip \(report.skipped)"
+                ),
+                next: Problem.Text(
+                    zh: "用 --seed \(report.seed) 重复; docs/conformance.md 说明每一项",
+                    en: "repeat with --seed \(report.seed); docs/conformance.md explains each check"))
+            if let html { try FileStore.replace(FileStore.absolute(html), Array(report.html.utf8)) }
+            return report.isGood ? .done : .problem
+        }
+    }
+
+    /// `datong connector new`.
+    struct New: DatongCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "新连接器的骨架,能编译并通过检查 · a skeleton that builds and passes the checks")
+        @OptionGroup var global: GlobalOptions
+        @Argument(help: "连接器的 id,a-z0-9- · the connector's id") var name: String
+        @Option(help: "swift 或 c · language") var language: SkeletonLanguage
+        @Argument(help: "文件夹,默认与 id 同名 · folder, else the id") var folder: String?
+        @Option(help: "datong 的源码,Swift 骨架依赖它 · datong's sources, which a Swift skeleton depends on")
+        var source: String = ".."
+
+        func perform(_ session: Session) async throws -> ExitStatus {
+            let skeleton = try Skeleton(name)
+            let path = FileStore.absolute(folder ?? name)
+            guard FileStore.names(in: path).isEmpty else { throw Problem.skeletonFolder(path) }
+            let files = try skeleton.files(language, source: FileStore.absolute(source))
+            for (file, text) in files {
+                let place = path + "/" + file
+                try FileStore.makeFolder(FileStore.folder(of: place))
+                try FileStore.writeNew(place, Array(text.utf8))
+            }
+            session.terminal.result([
+                "folder": .string(path), "files": .array(files.map { .string($0.file) }),
+            ])
+            session.terminal.say(
+                Problem.Text(zh: "已生成 \(path): \(files.count) 个文件", en: "\(path) holds \(files.count) files"),
+                next: Problem.Text(zh: "README.md 说明如何编译和检查", en: "its README.md says how to build and test it"))
             return .done
         }
     }

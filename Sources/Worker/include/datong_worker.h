@@ -15,6 +15,10 @@
 /* Raised whenever a frame changes. Host and worker are shipped together, so there is no range. */
 #define DW_PROTOCOL 1u
 
+/* How a worker leaves that was asked to watch its plugin: the plugin did what it may not; the system cannot watch. */
+#define DW_WATCH_STATUS 86
+#define DW_UNWATCHED_STATUS 87
+
 /* Frame: u32 body length, u16 kind, u16 flags, u64 id, body. Little endian. */
 #define DW_HEADER_BYTES 16u
 

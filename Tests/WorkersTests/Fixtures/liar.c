@@ -102,6 +102,11 @@ int main(int count, char **arguments) {
             now[0] = 2;
             frame(8, 7, 0, id, now, 8);
         }
+        if (strcmp(lie, "result-while-asking") == 0) {
+            uint32_t now[2] = {1, 60};
+            frame(8, 7, 0, id, now, 8);
+            frame(13, 6, 0, id, fine, 13);
+        }
         if (strcmp(lie, "unknown-service") == 0) {
             uint32_t odd[2] = {1, 999};
             frame(8, 7, 0, id, odd, 8);

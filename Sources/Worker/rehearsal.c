@@ -22,9 +22,6 @@
 #define OUR_ARCHITECTURE AUDIT_ARCH_AARCH64
 #endif
 
-/* By how many bytes the structs of a later host are longer than ours: four pointers. */
-#define LATER_BYTES 32u
-
 struct rehearsal rehearsal;
 
 int rehearse(const char *what) {

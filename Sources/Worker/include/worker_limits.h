@@ -87,4 +87,7 @@
 /* The words for all breaches of one call, cut: an engineer needs the first. */
 #define BREACH_BYTES 384
 
+/* By how many bytes the structs of a later host are longer than ours: four pointers. */
+#define LATER_BYTES 32u
+
 #endif

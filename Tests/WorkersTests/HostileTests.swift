@@ -115,7 +115,7 @@ struct HostileTests {
     }
 
     @Test(
-        "A deed that is only a lie costs the call: the breach is named, and the worker goes on",
+        "A deed that is only a lie costs its worker, or the call alone where it said why: the breach is named",
         arguments: [
             ("null-result", "datong_write_result; fewer results than records"),
             ("null-context", "fewer results than records; a host function or sink was used outside its call"),
@@ -131,10 +131,8 @@ struct HostileTests {
         let result = await worker.call(write(deed, 1), context: context())
         #expect(result.breaches == [breach])
         #expect(!result.reachedVendor)
-        guard case .contractBreach(let broken)? = result.failure else { return }
-        #expect(broken.problem.code == "E-WORKER-040")
-        #expect(await worker.call(write("well", 1), context: context()).numbers == ["done"])
-        await worker.stop()
+        if case .contractBreach(let broken)? = result.failure { #expect(broken.problem.code == "E-WORKER-040") }
+        await worker.endsOrGoesOn(after: result)
     }
 
     @Test(
@@ -151,8 +149,7 @@ struct HostileTests {
         #expect(!result.reachedVendor)
         #expect(services.requests.isEmpty)
         #expect(services.notes.isEmpty)
-        #expect(await worker.call(write("well", 1), context: context()).numbers == ["done"])
-        await worker.stop()
+        await worker.endsOrGoesOn(after: result)
     }
 
     @Test("Text that is not UTF-8 never becomes a number, and in a message it is mended")
@@ -163,10 +160,11 @@ struct HostileTests {
         #expect(number.known.isEmpty)
         #expect(number.reachedVendor)
         #expect(number.breaches == ["number is not UTF-8"])
-        let message = await worker.call(write("fail-text", 1), context: context())
+        await worker.endsOrGoesOn(after: number)
+        let another = try await Hostile().start()
+        let message = await another.call(write("fail-text", 1), context: context())
         #expect(message.pluginFailure?.messages.first?.text.hasPrefix("a") == true)
-        #expect(await worker.call(write("well", 1), context: context()).numbers == ["done"])
-        await worker.stop()
+        await another.endsOrGoesOn(after: message)
     }
 
     @Test("Replies that are never given back are the call's, and go with it", .timeLimit(.minutes(5)))
@@ -216,5 +214,17 @@ struct HostileTests {
         let poll = PluginRequest.poll(.init(document: "well", records: []))
         #expect(await worker.call(poll, context: context()).breaches == ["an ability without its function"])
         await worker.stop()
+    }
+}
+
+extension Worker {
+    /// A call that ended as a breach took its worker along; any other left it working.
+    fileprivate func endsOrGoesOn(after result: CallResult) async {
+        if case .contractBreach? = result.failure {
+            #expect(await ended().cause == .killedForBreach)
+        } else {
+            #expect(await call(write("well", 1), context: context()).numbers == ["done"])
+            await stop()
+        }
     }
 }

@@ -294,6 +294,20 @@ extension Ledger {
         }
     }
 
+    /// Settled items of a lane that have this number at the target, with the document each was made from.
+    public func holders(ofNumber number: String, lane: LaneID) throws(Problem) -> [(item: ItemID, document: String)] {
+        try read { db in
+            try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT item.id, inbox.document FROM link JOIN item ON item.id = link.item
+                        JOIN inbox ON inbox.id = item.inbox
+                    WHERE link.number = ? AND item.lane = ? ORDER BY item.id
+                    """, arguments: [number, lane]
+            ).map { ($0["id"], $0["document"]) }
+        }
+    }
+
     /// The attempts of an item, first to last.
     public func intents(_ item: ItemID) throws(Problem) -> [IntentView] {
         try read { db in

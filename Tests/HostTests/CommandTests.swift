@@ -56,6 +56,7 @@ struct CommandTests {
             ["ledger", "list", "--state", "lost"], ["ledger", "list", "--limit", "0"],
             ["ledger", "resolve", "5", "--number", "1"], ["ledger", "resolve", "5", "--why", "x"],
             ["ledger", "resolve", "5", "--number", "1", "--absent", "--why", "x"],
+            ["ledger", "resolve", "5", "--absent", "--by-hand", "--why", "x"],
             ["vault", "put", "a", "--from-file", "b", "--stdin"],
             ["teleport"],
         ])
@@ -275,6 +276,12 @@ struct CommandTests {
             ["-w", folder.path, "--lang", "zh", "ledger", "resolve", "17", "--number", "记-9", "--why", "人工已录"], host)
         #expect(done.out.contains("现在是:成功"))
         #expect(host.requests.last == #"ledger.resolve {"item":17,"number":"记-9","why":"人工已录"}"#)
+        let byHand = ["ledger", "resolve", "17", "--number", "9", "--by-hand", "--why", "x"]
+        _ = await run(["-w", folder.path] + byHand, host)
+        #expect(host.requests.last == #"ledger.resolve {"item":17,"number":"9","by_hand":true,"why":"x"}"#)
+        let blind = ScriptedHost(["ledger.resolve": ["item": 17, "state": "done", "looked_up": "no"]])
+        let said = await run(["-w", folder.path, "--lang", "en"] + byHand, blind)
+        #expect(said.out.contains("nothing was looked up at the target"))
         _ = await run(["-w", folder.path, "ledger", "resolve", "17", "--absent", "--why", "looked"], host)
         #expect(host.requests.last == #"ledger.resolve {"item":17,"absent":true,"why":"looked"}"#)
         let skip = await run(["-w", folder.path, "--lang", "zh", "ledger", "skip", "17", "--why", "重复"], host)

@@ -27,6 +27,33 @@ extension Problem {
             nextZH: "datong ledger retry \(id) 继续, 或在目标系统处理后 datong ledger resolve \(id)",
             nextEN: "datong ledger retry \(id) goes on, or settle it at the target and datong ledger resolve \(id)")
     }
+    static func numberTaken(_ number: String, by other: ItemID) -> Problem {
+        Problem(
+            "E-HOST-022", zh: "目标单号 \(number) 已属于单据 \(other)", en: "number \(number) already belongs to item \(other)",
+            nextZH: "核对单号: datong ledger show \(other)", nextEN: "check the number: datong ledger show \(other)")
+    }
+    static func otherNumber(_ id: ItemID, _ number: String, found: [String]) -> Problem {
+        let there = found.joined(separator: ", ")
+        return Problem(
+            "E-HOST-023", zh: "目标系统中带单据 \(id) 标识的是 \(there), 不是 \(number)",
+            en: "the target has \(there) under the key of item \(id), not \(number)",
+            nextZH: "datong ledger resolve \(id) --number \(found[0]) --why WHY",
+            nextEN: "datong ledger resolve \(id) --number \(found[0]) --why WHY")
+    }
+    static func absentThere(_ id: ItemID, _ number: String) -> Problem {
+        Problem(
+            "E-HOST-024", zh: "已核对: 目标系统没有带单据 \(id) 标识的单据",
+            en: "looked up: the target has no document under the key of item \(id)",
+            nextZH: "datong ledger retry \(id); 若 \(number) 是人工录入的 (不带我们的标识), 加 --by-hand",
+            nextEN: "datong ledger retry \(id); if \(number) was keyed in by hand, without our key, add --by-hand")
+    }
+    static func notLookedUp(_ id: ItemID, _ cause: Problem) -> Problem {
+        Problem(
+            "E-HOST-025", zh: "无法到目标系统核对单据 \(id): \(cause.what.zh) (\(cause.code))",
+            en: "item \(id) cannot be looked up at the target: \(cause.what.en) (\(cause.code))",
+            nextZH: "稍后再试; 确认是人工录入的, 加 --by-hand",
+            nextEN: "try again later; if you know that it was keyed in by hand, add --by-hand")
+    }
     static func workspaceInUse(_ pid: String) -> Problem {
         Problem(
             "E-HOST-004", zh: "工作区正被另一个 datong 进程使用 (\(pid))",

@@ -31,7 +31,7 @@ extension HostProcess: HostControl {
         }
     }
 
-    private func ask(_ request: PersonRequest) async throws(Problem) -> JSON {
+    func ask(_ request: PersonRequest) async throws(Problem) -> JSON {
         let result: Result<JSON, Problem> = await withCheckedContinuation { continuation in
             conductor.send(.person(request) { continuation.resume(returning: $0) })
         }
@@ -45,18 +45,18 @@ extension HostProcess: HostControl {
         return try result.get()
     }
 
-    private func text(_ arguments: JSON, _ name: String, _ verb: String) throws(Problem) -> String {
+    func text(_ arguments: JSON, _ name: String, _ verb: String) throws(Problem) -> String {
         guard let text = arguments[name]?.string, !text.isEmpty else { throw .badArgument(verb, name) }
         return text
     }
 
-    private func flow(_ arguments: JSON, _ verb: String) throws(Problem) -> PlannedFlow {
+    func flow(_ arguments: JSON, _ verb: String) throws(Problem) -> PlannedFlow {
         let name = try text(arguments, "flow", verb)
         guard let flow = plan.flows.values.first(where: { $0.file.name == name }) else { throw .noFlow(name) }
         return flow
     }
 
-    private func item(_ arguments: JSON, _ verb: String) throws(Problem) -> ItemID {
+    func item(_ arguments: JSON, _ verb: String) throws(Problem) -> ItemID {
         guard let item = arguments["item"]?.int else { throw .badArgument(verb, "item") }
         return item
     }
@@ -68,7 +68,7 @@ extension HostProcess: HostControl {
         return .string(text)
     }
 
-    private func cause(_ detail: String?) -> JSON { detail.flatMap { try? JSON.parse($0) } ?? .null }
+    func cause(_ detail: String?) -> JSON { detail.flatMap { try? JSON.parse($0) } ?? .null }
 
     // MARK: status
 
@@ -307,158 +307,6 @@ extension HostProcess: HostControl {
         var answer: JSONObject = ["source": document, "results": .array(results), "problems": .array(problems)]
         if skipped != .null { answer["skipped"] = skipped }
         return .object(answer)
-    }
-
-    // MARK: the ledger
-
-    private func view(_ item: ItemView) -> JSON {
-        [
-            "item": .int(Int(item.id)), "state": .string(item.item.state.seen.rawValue),
-            "flow": .string(flowName(item.flow)),
-            "document": ["id": .string(item.document), "number": .string(item.number)],
-            "target": [
-                "document": .string(item.targetDocument), "number": item.targetNumber.map { .string($0) } ?? .null,
-            ],
-            "attempts": .int(item.item.attempts), "changed": time(item.at), "cause": cause(item.detail),
-        ]
-    }
-
-    /// The flow's name; a write-back under its flow's; the immutable id of one that is not part of the revision.
-    private func flowName(_ id: FlowID) -> String {
-        let plan = plan
-        if let flow = plan.flows[id] { return flow.file.name }
-        if let flow = plan.flows.values.first(where: { $0.writeBack?.flow == id }) {
-            return "\(flow.file.name)/write-back"
-        }
-        return name(ofFlow: id) ?? "\(id)"
-    }
-
-    private func list(_ arguments: JSON) async throws(Problem) -> JSON {
-        let flow = arguments["flow"] == nil ? nil : try flow(arguments, "ledger.list").id
-        let state = arguments["state"]?.string.flatMap { FiveStates(rawValue: $0) }
-        let limit = Int(arguments["limit"]?.int ?? 50)
-        let quiet = plan.writeBackFlows
-        let items = try await read { [ledger] () throws(Problem) in
-            try ledger.list(flow: flow, hidingDone: quiet, state: state, limit: limit + 1)
-        }
-        return ["items": .array(items.prefix(limit).map(view)), "more": .bool(items.count > limit)]
-    }
-
-    private func show(_ arguments: JSON) async throws(Problem) -> JSON {
-        let id = try item(arguments, "ledger.show")
-        let (items, intents, origin) = try await read { [ledger] () throws(Problem) in
-            (
-                try ledger.list(flow: nil, hidingDone: [], state: nil, limit: 1, ids: [id]), try ledger.intents(id),
-                try ledger.origin(id)
-            )
-        }
-        guard let item = items.first, let origin else { throw .noItem("\(id)") }
-        let inbox = try await read { [ledger] () throws(Problem) in try ledger.payload(inbox: origin.inbox) }
-        let flow = plan.flows[item.flow]
-        let source = try? JSON.parse(inbox.payload)
-        var history: [JSON] = [
-            [
-                "at": time(inbox.at), "zh": .string("收到, 版本 \(inbox.revision)"),
-                "en": .string("received, revision \(inbox.revision)"),
-            ]
-        ]
-        for intent in intents {
-            history.append([
-                "at": time(intent.openedAt), "attempt": .int(intent.attempt), "zh": "开始发送", "en": "sending begins",
-            ])
-            guard let closed = intent.closedAt, let end = intent.end else { continue }
-            let words: (String, String) =
-                switch end {
-                case .applied: ("目标系统已生效", "in effect at the target")
-                case .atVendor: ("目标系统已受理", "accepted by the target")
-                case .notApplied: ("未生效", "not applied")
-                case .unknown: ("结果未知, 开始核对", "outcome unknown, looking it up")
-                }
-            let detail = cause(intent.detail)
-            history.append([
-                "at": time(closed), "attempt": .int(intent.attempt),
-                "zh": .string([words.0, detail["zh"]?.string].compactMap { $0 }.joined(separator: ": ")),
-                "en": .string([words.1, detail["en"]?.string].compactMap { $0 }.joined(separator: ": ")),
-            ])
-        }
-        if let number = item.targetNumber {
-            history.append([
-                "at": time(item.at), "zh": .string("目标单号 \(number)"), "en": .string("target number \(number)"),
-            ])
-        }
-        var shown = view(item).object ?? JSONObject()
-        shown["document"] = [
-            "id": .string(item.document), "number": .string(item.number), "title": source?["title"] ?? .null,
-        ]
-        return [
-            "item": .object(shown), "key": item.key.map { .string($0) } ?? .null,
-            "source": [
-                "connection": .string(flow?.file.from.connection ?? ""),
-                "document": .string(flow?.file.from.document ?? ""),
-                "number": .string(item.number),
-            ],
-            "target": [
-                "connection": .string(flow?.file.to.connection ?? ""), "document": .string(item.targetDocument),
-                "number": item.targetNumber.map { .string($0) } ?? .null,
-            ], "history": .array(history), "next": .array(next(item)),
-        ]
-    }
-
-    private func next(_ item: ItemView) -> [JSON] {
-        let retry: JSON = [
-            "command": .string("datong ledger retry \(item.id)"), "zh": "再试; 曾发送过的先核对",
-            "en": "try again; what was sent is looked up first",
-        ]
-        let resolve: JSON = [
-            "command": .string("datong ledger resolve \(item.id) --number NUMBER --why WHY"), "zh": "目标系统已有此单",
-            "en": "the target has it",
-        ]
-        let skip: JSON = [
-            "command": .string("datong ledger skip \(item.id) --why WHY"), "zh": "不处理此单", "en": "leave it out",
-        ]
-        let absent: JSON = [
-            "command": .string("datong ledger resolve \(item.id) --absent --why WHY"), "zh": "已查过: 目标系统没有此单, 重新发送",
-            "en": "looked there: the target has it not; it goes again",
-        ]
-        switch item.item.state {
-        case .held(.severalFound), .checking: return [resolve, retry]
-        case .held(.vendorSilent), .held(.triesSpent(.unknownOutcome)): return [retry, resolve, absent]
-        case .held(.cannotFind), .held(.otherBooks): return [resolve, absent]
-        case .held(.changedAfterEffect): return [resolve, skip]
-        case .held: return [retry, resolve, skip]
-        case .retrying, .atVendor: return [retry]
-        default: return []
-        }
-    }
-
-    private func retry(_ arguments: JSON) async throws(Problem) -> JSON {
-        let ids: [ItemID]
-        if arguments["item"] != nil {
-            ids = [try item(arguments, "ledger.retry")]
-        } else {
-            let flow = try flow(arguments, "ledger.retry").id
-            let state = FiveStates(rawValue: arguments["state"]?.string ?? "held") ?? .held
-            ids = try await read { [ledger] () throws(Problem) in
-                try ledger.list(flow: flow, hidingDone: [], state: state, limit: HostLimits.retriedAtOnce).map(\.id)
-                    .reversed()
-            }
-        }
-        return try await ask(.retry(ids, actor: Self.person))
-    }
-
-    private func resolve(_ arguments: JSON) async throws(Problem) -> JSON {
-        let item = try item(arguments, "ledger.resolve")
-        let why = try text(arguments, "why", "ledger.resolve")
-        if arguments["absent"]?.bool == true { return try await ask(.absent(item, why: why, actor: Self.person)) }
-        return try await ask(
-            .resolve(item, number: try text(arguments, "number", "ledger.resolve"), why: why, actor: Self.person))
-    }
-
-    private func skip(_ arguments: JSON) async throws(Problem) -> JSON {
-        try await ask(
-            .skip(
-                try item(arguments, "ledger.skip"), why: try text(arguments, "why", "ledger.skip"),
-                actor: Self.person))
     }
 }
 

@@ -124,14 +124,14 @@ struct CommandTests {
         ]
     }
 
-    private func status(_ flow: JSON) -> ScriptedHost {
+    private func status(_ flow: JSON, stopped: Bool = false) -> ScriptedHost {
         ScriptedHost([
             "status": [
                 "title": "示例", "practice": true, "revision": 3, "host": ["version": "0.1.0"],
                 "connections": [
                     [
                         "name": "books", "state": "paused", "connector": "books", "version": "2.3.0",
-                        "confinement": "worker",
+                        "confinement": "worker", "waits_for_person": .bool(stopped),
                         "quota": [["id": "per_day", "used": 120, "max": 5000]],
                         "cause": [
                             "code": "I-1", "zh": "额度用完", "en": "quota spent", "next_zh": "等到明天",
@@ -143,12 +143,14 @@ struct CommandTests {
         ])
     }
 
-    @Test("status: green is 0, a document that waits for a person is 3, counts that do not add up are 1")
+    @Test(
+        "status: green is 0, a document or a connection that waits for a person is 3, counts that do not add up are 1")
     func statusExit() async throws {
         let folder = try workspace()
         let words = ["-w", folder.path, "--lang", "zh", "status"]
         #expect(await run(words, status(flow(11, done: 10))).status == 0)
         #expect(await run(words, status(flow(12, done: 10, held: 1))).status == 3)
+        #expect(await run(words, status(flow(11, done: 10), stopped: true)).status == 3)
         let lying = await run(words, status(flow(12, done: 10)))
         #expect(lying.status == 1)
         #expect(lying.out.contains("E-COMMAND-002"))

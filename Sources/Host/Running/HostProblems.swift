@@ -24,8 +24,10 @@ extension Problem {
         Problem(
             "E-HOST-021", zh: "单据 \(id) 在目标系统中已有一半 (例如已保存未提交), 不能跳过",
             en: "half of item \(id) stands at the target (saved, not submitted, say): it cannot be skipped",
-            nextZH: "datong ledger retry \(id) 继续, 或在目标系统处理后 datong ledger resolve \(id)",
-            nextEN: "datong ledger retry \(id) goes on, or settle it at the target and datong ledger resolve \(id)")
+            nextZH: "datong ledger retry \(id) 继续, 或在目标系统处理后 datong ledger resolve \(id) --number NUMBER --why WHY",
+            nextEN:
+                "datong ledger retry \(id) goes on, or settle it at the target and datong ledger resolve \(id) --number NUMBER --why WHY"
+        )
     }
     static func numberTaken(_ number: String, by other: ItemID) -> Problem {
         Problem(
@@ -53,6 +55,20 @@ extension Problem {
             en: "item \(id) cannot be looked up at the target: \(cause.what.en) (\(cause.code))",
             nextZH: "稍后再试; 确认是人工录入的, 加 --by-hand",
             nextEN: "try again later; if you know that it was keyed in by hand, add --by-hand")
+    }
+    static func secretMissing(_ connection: String, _ secret: String, _ name: String) -> Problem {
+        Problem(
+            "E-HOST-026", zh: "连接 \(connection) 的密钥 \(secret) 不在保险库里 (\(name))",
+            en: "the secret \(secret) of connection \(connection) is not in the vault (\(name))",
+            nextZH: "datong vault put \(name)", nextEN: "datong vault put \(name)")
+    }
+    static func notRetried(_ id: ItemID, _ cause: JSON) -> Problem {
+        let code = cause["code"]?.string ?? "–"
+        return Problem(
+            "E-HOST-027", zh: "重试没有改变单据 \(id): \(code) \(cause["zh"]?.string ?? "")",
+            en: "trying again changes nothing for item \(id): \(code) \(cause["en"]?.string ?? "")",
+            nextZH: cause["next_zh"]?.string ?? "datong ledger show \(id)",
+            nextEN: cause["next_en"]?.string ?? "datong ledger show \(id)")
     }
     static func workspaceInUse(_ pid: String) -> Problem {
         Problem(

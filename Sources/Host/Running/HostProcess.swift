@@ -44,7 +44,7 @@ final class HostProcess: Sendable {
     private let services: PluginServices
     private let dispatcher: Dispatcher
     private let inspector: WorkerInspector
-    private let vault: CurrentVault
+    let vault: CurrentVault
     private let mask: SecretMask
     private let terminal: Terminal
     private let lock: RunLock

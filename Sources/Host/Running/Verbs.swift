@@ -90,6 +90,11 @@ extension HostProcess: HostControl {
                 mode == .command
                 ? "idle" : pause != nil || standing != nil ? "paused" : trouble != nil ? "down" : "ready"
             let why = pause ?? standing.map { $0.until == .max ? .stopped($0.cls) : .until($0.until, $0.cls) }
+            // A secret that is not there explains whatever else the connection suffers from.
+            let missing = missingSecrets(connection.file).first.map {
+                ControlSocket.json($0.problem)["problem"] ?? .null
+            }
+            let isStopped = if case .stopped? = why { true } else { false }
             connections.append([
                 "name": .string(name), "state": .string(state), "connector": .string(connection.file.connector),
                 "version": .string(connection.connectorVersion),
@@ -99,7 +104,10 @@ extension HostProcess: HostControl {
                     limits.report(name).filter { ($0["window_ms"]?.int ?? 0) >= HostLimits.durableWindowMs }.map {
                         ["id": $0["id"] ?? .null, "used": $0["spent"] ?? .null, "max": $0["max"] ?? .null]
                     }),
-                "cause": why.map { self.words($0, name) } ?? trouble.map { ["zh": .string($0), "en": .string($0)] }
+                "waits_for_person": .bool(isStopped || missing != nil),
+                "cause": missing ?? why.map { self.words($0, name) } ?? trouble.map {
+                    ["zh": .string($0), "en": .string($0)]
+                }
                     ?? .null,
                 "listening": .bool(
                     plan.streams.values.contains { $0.connection == name && streams.report($0.id).listening }),
@@ -154,6 +162,14 @@ extension HostProcess: HostControl {
         ]
     }
 
+    /// Secrets that a connection names and the vault does not hold.
+    private func missingSecrets(_ connection: ConnectionFile) -> [(name: String, problem: Problem)] {
+        let vault = vault.current
+        return connection.secrets.sorted { $0.key < $1.key }.filter { !vault.contains($0.value) }.map {
+            ($0.key, .secretMissing(connection.name, $0.key, $0.value))
+        }
+    }
+
     private func five(_ count: FlowCounts) -> JSON {
         var five: JSONObject = ["read": .int(count.read)]
         for state in FiveStates.allCases { five[state.rawValue] = .int(count.counts[state] ?? 0) }
@@ -198,6 +214,7 @@ extension HostProcess: HostControl {
     private func checkConnection(_ arguments: JSON) async throws(Problem) -> JSON {
         let name = try text(arguments, "name", "connection.check")
         guard let connection = plan.connections[name] else { throw .noConnection(name) }
+        if let missing = missingSecrets(connection.file).first { throw missing.problem }
         sessions.forgetRefusals(connector: connection.file.connector)
         await worker(name)?.resume()
         let report = try await probe(name)
@@ -228,7 +245,14 @@ extension HostProcess: HostControl {
     private func created() -> String { time(Self.clock()).string ?? "" }
 
     private func apply(_ arguments: JSON) async throws(Problem) -> JSON {
-        let application = try await Application.prepare(paths.root, inspector: connectorInspector)
+        var application = try await Application.prepare(paths.root, inspector: connectorInspector)
+        for connection in application.draft?.connections ?? [] {
+            let file = "connections/\(connection.name).yaml"
+            for (name, problem) in missingSecrets(connection) {
+                let line = application.draft?.sources[file]?.line(at: ["secrets", name]) ?? 0
+                application.problems.append(ConfigurationProblem(file, line, problem))
+            }
+        }
         if arguments["dry_run"]?.bool == true { return application.json }
         let manifest = try application.freeze(
             expecting: arguments["content"]?.string, created: created(), user: Self.person)
@@ -333,7 +357,8 @@ extension Problem {
     static func noEarlierRevision() -> Problem {
         Problem(
             "E-HOST-019", zh: "没有更早的不同版本可以回退", en: "there is no earlier revision that differs",
-            nextZH: "datong revision list", nextEN: "datong revision list")
+            nextZH: "datong revision list, 再 datong rollback 版本号",
+            nextEN: "datong revision list, then datong rollback NUMBER")
     }
 }
 

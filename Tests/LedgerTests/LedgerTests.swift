@@ -219,6 +219,18 @@ struct ListTests {
         return books
     }
 
+    @Test("who has a number at the target: of one lane only")
+    func holders() throws {
+        let books = try books()
+        let lane = try #require(books.ledger.list(flow: nil, hidingDone: [], state: nil, limit: 1, ids: [1]).first).item
+            .lane
+        let found = try books.ledger.holders(ofNumber: "记-7", lane: lane)
+        #expect(found.map(\.item) == [1])
+        #expect(found.map(\.document) == ["a"])
+        #expect(try books.ledger.holders(ofNumber: "记-7", lane: lane + 1).isEmpty)
+        #expect(try books.ledger.holders(ofNumber: "记-8", lane: lane).isEmpty)
+    }
+
     private func list(
         _ books: Books, flow: FlowID? = nil, quiet: Set<FlowID> = [], state: FiveStates? = nil, limit: Int = 50
     ) throws -> [ItemID] {

@@ -7,13 +7,6 @@ import Values
 
 @Suite("What a person decides about a document of the ledger")
 struct RunningLedgerTests {
-    private func code(_ host: HostProcess, _ verb: String, _ arguments: JSON) async -> String? {
-        do throws(Problem) {
-            _ = try await host.answer(verb, arguments)
-            return nil
-        } catch { return error.code }
-    }
-
     private func problem(_ host: HostProcess, _ verb: String, _ arguments: JSON) async -> Problem? {
         do throws(Problem) {
             _ = try await host.answer(verb, arguments)
@@ -67,6 +60,76 @@ struct RunningLedgerTests {
             let details = try lines.map { try JSON.parse($0.detail) }
             #expect(details.map { $0["looked_up"]?.string } == ["found", "absent", "failed", "no"])
             #expect(details.map { $0["by_hand"]?.bool } == [nil, true, true, nil])
+        }
+    }
+
+    @Test("whoever names one item to retry is told why nothing came of it; a flow with nothing to do is no failure")
+    func retry() async throws {
+        let stage = try await Stage()
+        try stage.set("office", "doc-a", Rehearsal.claim("a").content.text)
+        try stage.set("office", "doc-b", Rehearsal.claim("b", type: "无人机").content.text)
+        try stage.set("office", "page", "a\nb")
+        try await stage.run { host in
+            try await stage.until("one is done, one held") {
+                let counts = try await stage.counts(host)
+                return counts["done"] == 1 && counts["held"] == 1
+            }
+            let items = try await host.answer("ledger.list", [:])["items"]?.array ?? []
+            func item(_ state: String) throws -> JSON {
+                try #require(items.first { $0["state"]?.string == state }?["item"])
+            }
+            #expect(await problem(host, "ledger.retry", ["item": 99_999])?.code == "E-HOST-012")
+            #expect(await problem(host, "ledger.retry", ["item": try item("done")])?.code == "E-HOST-002")
+            let again = await problem(host, "ledger.retry", ["item": try item("held")])
+            #expect(again?.code == "E-HOST-027")
+            #expect(again?.what.en.contains("E-MAP-001") == true)
+            #expect(try await host.answer("ledger.retry", ["flow": "claims", "state": "pending"])["retried"] == 0)
+        }
+    }
+
+    @Test("an amending document names the first one, its commands carry its own number, and retry is not offered")
+    func amends() async throws {
+        let stage = try await Stage()
+        try stage.file("first")
+        try await stage.run { host in
+            try await stage.until("the first is a voucher") { try await stage.counts(host)["done"] == 1 }
+            var object = try #require(Rehearsal.claim("second").content.object)
+            object["action"] = "modify"
+            object["main_id"] = "first"
+            try stage.file("second", JSON.object(object).text)
+            try await stage.until("the second is held") { try await stage.counts(host)["held"] == 1 }
+            let held = try await host.answer("ledger.list", ["state": "held"])["items"]?[0] ?? .null
+            let number = try #require(held["item"]?.int)
+            let shown = try await host.answer("ledger.show", ["item": .int(Int(number))])
+            let cause = shown["item"]?["cause"] ?? .null
+            #expect(cause["code"] == "E-AMENDS")
+            #expect(cause["en"]?.string?.contains("the earlier one is item 1, number 记-1") == true, "\(cause.text)")
+            for next in [cause["next_zh"], cause["next_en"]] {
+                #expect(next?.string?.contains("datong ledger resolve \(number) --number NUMBER --why WHY") == true)
+                #expect(next?.string?.contains("datong ledger skip \(number) --why WHY") == true)
+            }
+            let commands = (shown["next"]?.array ?? []).compactMap { $0["command"]?.string }
+            #expect(commands.count == 2 && !commands.contains { $0.contains("retry") })
+            // Correcting the first voucher keeps its number: it settles the second document too.
+            let arguments: JSON = ["item": .int(Int(number)), "number": "记-1", "why": "corrected"]
+            #expect(try await host.answer("ledger.resolve", arguments)["state"] == "done")
+        }
+    }
+
+    @Test("the comments of a flow are listed and retried under the name that status shows")
+    func writeBack() async throws {
+        let stage = try await Stage(
+            Rehearsal.sample("sweep: { every: 10s, look_back: 30d }\nwrite_back: comment\n"))
+        try stage.file("a")
+        try await stage.run { host in
+            try await stage.until("the comment has its row") {
+                try await host.answer("ledger.list", ["flow": "claims/write-back"])["items"]?.array?.count == 1
+            }
+            let listed = try await host.answer("ledger.list", ["flow": "claims/write-back"])["items"]?[0]
+            #expect(listed?["flow"] == "claims/write-back")
+            let retried = try await host.answer("ledger.retry", ["flow": "claims/write-back", "state": "skipped"])
+            #expect(retried["retried"] == 0)
+            #expect(await problem(host, "ledger.list", ["flow": "nobody"])?.code == "E-HOST-008")
         }
     }
 }

@@ -275,6 +275,8 @@ final class HostProcess: Sendable {
     func name(ofFlow id: Int64) -> String? {
         state.withLock { $0.builder.names[.flow]?.first { $0.value == id }?.key }
     }
+    /// See `name(ofFlow:)`.
+    func row(ofFlow name: String) -> Int64? { state.withLock { $0.builder.names[.flow]?[name] } }
     func worker(_ connection: String) -> ConnectionWorker? { state.withLock { $0.workers[connection] } }
     var connectorInspector: any ConnectorInspector { inspector }
 

@@ -13,8 +13,34 @@ extension HostProcess {
             "target": [
                 "document": .string(item.targetDocument), "number": item.targetNumber.map { .string($0) } ?? .null,
             ],
-            "attempts": .int(item.item.attempts), "changed": time(item.at), "cause": cause(item.detail),
+            "attempts": .int(item.item.attempts), "changed": time(item.at), "cause": cause(of: item),
         ]
+    }
+
+    /// Its cause, with the item's own number in the next step.
+    private func cause(of item: ItemView) -> JSON {
+        let cause = cause(item.detail)
+        guard var object = cause.object else { return cause }
+        for key in ["next_zh", "next_en"] {
+            guard let text = object[key]?.string else { continue }
+            object[key] = .string(text.replacing("ITEM", with: "\(item.id)"))
+        }
+        return .object(object)
+    }
+
+    /// Which item and number an amending document means, where the ledger has the first one.
+    private func amended(_ item: ItemView, _ main: String) async throws(Problem) -> Problem.Text? {
+        let first = try await read { [ledger] () throws(Problem) in
+            let named = try ledger.list(
+                flow: item.flow, hidingDone: [], state: nil, limit: 20, ids: try ledger.items(named: main)
+            ).filter { $0.document == main }
+            return named.first { $0.targetNumber != nil } ?? named.first
+        }
+        guard let first else { return nil }
+        let number = first.targetNumber.map { Problem.Text(zh: ", 目标单号 \($0)", en: ", number \($0) at the target") }
+        return Problem.Text(
+            zh: " (先前的单据是 \(first.id)\(number?.zh ?? ""))",
+            en: " (the earlier one is item \(first.id)\(number?.en ?? ""))")
     }
 
     /// The flow's name; a write-back under its flow's; the immutable id of one that is not part of the revision.
@@ -28,10 +54,11 @@ extension HostProcess {
     }
 
     func list(_ arguments: JSON) async throws(Problem) -> JSON {
-        let flow = arguments["flow"] == nil ? nil : try flow(arguments, "ledger.list").id
+        let flow = arguments["flow"] == nil ? nil : try flowRow(arguments, "ledger.list")
         let state = arguments["state"]?.string.flatMap { FiveStates(rawValue: $0) }
         let limit = Int(arguments["limit"]?.int ?? 50)
-        let quiet = plan.writeBackFlows
+        // Comments that were written go without saying, unless they are asked for.
+        let quiet = flow == nil ? plan.writeBackFlows : []
         let items = try await read { [ledger] () throws(Problem) in
             try ledger.list(flow: flow, hidingDone: quiet, state: state, limit: limit + 1)
         }
@@ -84,6 +111,14 @@ extension HostProcess {
         shown["document"] = [
             "id": .string(item.document), "number": .string(item.number), "title": source?["title"] ?? .null,
         ]
+        if case .object(var cause)? = shown["cause"], cause["code"] == "E-AMENDS",
+            let main = source?["main_id"]?.string,
+            let earlier = try await amended(item, main)
+        {
+            cause["zh"] = .string((cause["zh"]?.string ?? "") + earlier.zh)
+            cause["en"] = .string((cause["en"]?.string ?? "") + earlier.en)
+            shown["cause"] = .object(cause)
+        }
         return [
             "item": .object(shown), "key": item.key.map { .string($0) } ?? .null,
             "source": [
@@ -119,6 +154,8 @@ extension HostProcess {
         case .held(.vendorSilent), .held(.triesSpent(.unknownOutcome)): return [retry, resolve, absent]
         case .held(.cannotFind), .held(.otherBooks): return [resolve, absent]
         case .held(.changedAfterEffect): return [resolve, skip]
+        // Mapped again it is held again.
+        case .held where cause(item.detail)["code"] == "E-AMENDS": return [resolve, skip]
         case .held: return [retry, resolve, skip]
         case .retrying, .atVendor: return [retry]
         default: return []
@@ -126,18 +163,48 @@ extension HostProcess {
     }
 
     func retry(_ arguments: JSON) async throws(Problem) -> JSON {
-        let ids: [ItemID]
-        if arguments["item"] != nil {
-            ids = [try item(arguments, "ledger.retry")]
-        } else {
-            let flow = try flow(arguments, "ledger.retry").id
-            let state = FiveStates(rawValue: arguments["state"]?.string ?? "held") ?? .held
-            ids = try await read { [ledger] () throws(Problem) in
-                try ledger.list(flow: flow, hidingDone: [], state: state, limit: HostLimits.retriedAtOnce).map(\.id)
-                    .reversed()
-            }
+        if arguments["item"] != nil { return try await retryOne(try item(arguments, "ledger.retry")) }
+        let flow = try flowRow(arguments, "ledger.retry")
+        let state = FiveStates(rawValue: arguments["state"]?.string ?? "held") ?? .held
+        let ids: [ItemID] = try await read { [ledger] () throws(Problem) in
+            try ledger.list(flow: flow, hidingDone: [], state: state, limit: HostLimits.retriedAtOnce).map(\.id)
+                .reversed()
         }
         return try await ask(.retry(ids, actor: Self.person))
+    }
+
+    /// One item: whoever names it is told why nothing came of it.
+    private func retryOne(_ id: ItemID) async throws(Problem) -> JSON {
+        guard let before = try await one(id) else { throw .noItem("\(id)") }
+        if before.item.state.isSettled { throw .noOpenItem(id) }
+        let answer = try await ask(.retry([id], actor: Self.person))
+        guard answer["retried"]?.int == 0, let item = try await one(id) else { return answer }
+        let cause = cause(of: item)
+        switch item.item.state {
+        // The look-up is on its way.
+        case .checking, .atVendor: break
+        // The source is asked again.
+        case .held where ["E-SOURCE-UNREADABLE", "E-SOURCE-GONE"].contains(cause["code"]?.string): break
+        case .held: throw .notRetried(id, cause)
+        default: throw .cannotMove(id, item.item.state.seen)
+        }
+        return ["asked": 1, "retried": 1]
+    }
+
+    private func one(_ id: ItemID) async throws(Problem) -> ItemView? {
+        try await read { [ledger] () throws(Problem) in
+            try ledger.list(flow: nil, hidingDone: [], state: nil, limit: 1, ids: [id]).first
+        }
+    }
+
+    /// The row of the flow that `status` shows under this name: its comments' and a removed one's too.
+    private func flowRow(_ arguments: JSON, _ verb: String) throws(Problem) -> FlowID {
+        let name = try text(arguments, "flow", verb)
+        let flows = plan.flows.values
+        if let flow = flows.first(where: { $0.file.name == name }) { return flow.id }
+        if let back = flows.first(where: { "\($0.file.name)/write-back" == name })?.writeBack { return back.flow }
+        guard let removed = row(ofFlow: name) else { throw .noFlow(name) }
+        return removed
     }
 
     func resolve(_ arguments: JSON) async throws(Problem) -> JSON {
@@ -171,9 +238,7 @@ extension HostProcess {
 
     /// An item that a person may resolve; nil leaves the refusal to the conductor.
     private func openItem(_ id: ItemID) async throws(Problem) -> ItemView? {
-        let item = try await read { [ledger] () throws(Problem) in
-            try ledger.list(flow: nil, hidingDone: [], state: nil, limit: 1, ids: [id]).first
-        }
+        let item = try await one(id)
         switch item?.item.state {
         case .held, .checking, .atVendor: return item
         default: return nil

@@ -63,6 +63,31 @@ struct RunningLedgerTests {
         }
     }
 
+    @Test("what was sent to other books is not looked for in those of now, whose numbers begin anew")
+    func otherBooks() async throws {
+        let stage = try await Stage()
+        try stage.set("books", "write", "!18 -1 refused")
+        for id in ["a", "b", "c"] { try stage.set("office", "doc-" + id, Rehearsal.claim(id).content.text) }
+        try stage.set("office", "page", "a\nb")
+        try await stage.run { host in
+            func resolve(_ item: Int, _ number: String) async throws -> JSON {
+                try await host.answer("ledger.resolve", ["item": .int(item), "number": .string(number), "why": "x"])
+            }
+            try await stage.until("both are held") { try await stage.counts(host)["held"] == 2 }
+            try stage.set("books", "find", "记-1")
+            #expect(try await resolve(1, "记-1")["looked_up"] == "found")
+            let path = stage.root + "/connections/books.yaml"
+            let file = String(decoding: try FileStore.read(path, limit: 9_999), as: UTF8.self)
+            try FileStore.replace(path, Array(file.replacing(#"company: "7""#, with: #"company: "8""#).utf8))
+            _ = try await host.answer("apply", [:])
+            #expect(try await resolve(2, "记-2")["looked_up"] == "no")
+            try stage.set("office", "page", "a\nb\nc")
+            _ = try await host.answer("flow.run", ["flow": "claims"])
+            try await stage.until("the third is held") { try await stage.counts(host)["held"] == 1 }
+            #expect(try await resolve(3, "记-1")["looked_up"] == "found")
+        }
+    }
+
     @Test("whoever names one item to retry is told why nothing came of it; a flow with nothing to do is no failure")
     func retry() async throws {
         let stage = try await Stage()

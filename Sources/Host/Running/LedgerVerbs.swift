@@ -250,7 +250,13 @@ extension HostProcess {
     private func refuseTaken(_ number: String, _ item: ItemView) async throws(Problem) {
         let lane = item.item.lane
         let (holders, main) = try await read { [ledger] () throws(Problem) in
-            let holders = try ledger.holders(ofNumber: number, lane: lane).filter { $0.item != item.id }
+            // Other books count their documents anew.
+            let since = try ConductorLoop.booksSince(lane, ledger)
+            var holders: [(item: ItemID, document: String)] = []
+            for holder in try ledger.holders(ofNumber: number, lane: lane) where holder.item != item.id {
+                if let last = try ledger.intents(holder.item).last, last.epoch < since { continue }
+                holders.append(holder)
+            }
             guard !holders.isEmpty, let origin = try ledger.origin(item.id) else { return (holders, String?.none) }
             let source = try? JSON.parse(try ledger.payload(inbox: origin.inbox).payload)
             return (holders, source?["main_id"]?.string)
@@ -266,14 +272,15 @@ extension HostProcess {
         guard mode == .serve, item.item.state != .held(.otherBooks), let lane = plan.lanes[item.item.lane],
             lane.rules.canFind, let worker = worker(lane.connection)
         else { return .no }
-        let (intents, bytes, settings, checkpoint) = try await read { [ledger] () throws(Problem) in
+        let (since, intents, bytes, settings, checkpoint) = try await read { [ledger] () throws(Problem) in
             (
-                try ledger.intents(item.id), try ledger.mapped(item.id), try ledger.settings(item.id),
+                try ConductorLoop.booksSince(lane.id, ledger), try ledger.intents(item.id), try ledger.mapped(item.id),
+                try ledger.settings(item.id),
                 try ledger.checkpoint(item.id)
             )
         }
         // Sent to other books than those the connection leads to now: looking here proves nothing.
-        guard let last = intents.last, last.epoch >= lane.rules.booksSince, let bytes else { return .no }
+        guard let last = intents.last, last.epoch >= since, let bytes else { return .no }
         let found: [String]
         do throws(ConnectionTrouble) {
             let asked = try await worker.numbers(

@@ -59,6 +59,10 @@ public protocol Ledger: Sendable {
     func list(
         flow: FlowID?, hidingDone quiet: Set<FlowID>, state: FiveStates?, limit: Int, ids: [ItemID]?
     ) throws(Problem) -> [ItemView]
+    /// Items by row number, source document id, source number or target number, newest first.
+    func items(named name: String) throws(Problem) -> [ItemID]
+    /// Settled items of a lane that have this number at the target, with the document each was made from.
+    func holders(ofNumber number: String, lane: LaneID) throws(Problem) -> [(item: ItemID, document: String)]
     /// The attempts of an item, first to last.
     func intents(_ item: ItemID) throws(Problem) -> [IntentView]
     /// An item's origin, while it exists.

@@ -267,6 +267,33 @@ extension SQLiteLedger {
     }
 
     /// See `Ledger`.
+    public func items(named name: String) throws(Problem) -> [ItemID] {
+        try read { db in
+            try Int64.fetchAll(
+                db,
+                sql: """
+                    SELECT item.id FROM item JOIN inbox ON inbox.id = item.inbox LEFT JOIN link ON link.item = item.id
+                    WHERE inbox.document = ?1 OR inbox.number = ?1 OR link.number = ?1 OR CAST(item.id AS TEXT) = ?1
+                    ORDER BY item.id DESC LIMIT 20
+                    """, arguments: [name])
+        }
+    }
+
+    /// See `Ledger`.
+    public func holders(ofNumber number: String, lane: LaneID) throws(Problem) -> [(item: ItemID, document: String)] {
+        try read { db in
+            try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT item.id, inbox.document FROM link JOIN item ON item.id = link.item
+                        JOIN inbox ON inbox.id = item.inbox
+                    WHERE link.number = ? AND item.lane = ? ORDER BY item.id
+                    """, arguments: [number, lane]
+            ).map { ($0["id"], $0["document"]) }
+        }
+    }
+
+    /// See `Ledger`.
     public func intents(_ item: ItemID) throws(Problem) -> [IntentView] {
         try read { db in
             try Row.fetchAll(db, sql: "SELECT * FROM intent WHERE item = ? ORDER BY attempt", arguments: [item]).map {

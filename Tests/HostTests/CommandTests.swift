@@ -56,6 +56,7 @@ struct CommandTests {
             ["ledger", "list", "--state", "lost"], ["ledger", "list", "--limit", "0"],
             ["ledger", "resolve", "5", "--number", "1"], ["ledger", "resolve", "5", "--why", "x"],
             ["ledger", "resolve", "5", "--number", "1", "--absent", "--why", "x"],
+            ["ledger", "resolve", "5", "--absent", "--by-hand", "--why", "x"],
             ["vault", "put", "a", "--from-file", "b", "--stdin"],
             ["teleport"],
         ])
@@ -123,14 +124,14 @@ struct CommandTests {
         ]
     }
 
-    private func status(_ flow: JSON) -> ScriptedHost {
+    private func status(_ flow: JSON, stopped: Bool = false) -> ScriptedHost {
         ScriptedHost([
             "status": [
                 "title": "示例", "practice": true, "revision": 3, "host": ["version": "0.1.0"],
                 "connections": [
                     [
                         "name": "books", "state": "paused", "connector": "books", "version": "2.3.0",
-                        "confinement": "worker",
+                        "confinement": "worker", "waits_for_person": .bool(stopped),
                         "quota": [["id": "per_day", "used": 120, "max": 5000]],
                         "cause": [
                             "code": "I-1", "zh": "额度用完", "en": "quota spent", "next_zh": "等到明天",
@@ -142,12 +143,14 @@ struct CommandTests {
         ])
     }
 
-    @Test("status: green is 0, a document that waits for a person is 3, counts that do not add up are 1")
+    @Test(
+        "status: green is 0, a document or a connection that waits for a person is 3, counts that do not add up are 1")
     func statusExit() async throws {
         let folder = try workspace()
         let words = ["-w", folder.path, "--lang", "zh", "status"]
         #expect(await run(words, status(flow(11, done: 10))).status == 0)
         #expect(await run(words, status(flow(12, done: 10, held: 1))).status == 3)
+        #expect(await run(words, status(flow(11, done: 10), stopped: true)).status == 3)
         let lying = await run(words, status(flow(12, done: 10)))
         #expect(lying.status == 1)
         #expect(lying.out.contains("E-COMMAND-002"))
@@ -233,6 +236,7 @@ struct CommandTests {
         #expect(
             result.status == 0 && result.out.contains("revision 6 is in force") && result.out.contains("datong run"))
         #expect(host.requests == [#"rollback {"to":null,"dry_run":true}"#, #"rollback {"to":4}"#])
+        #expect(result.out.contains("the next datong apply would put it back"))
         let broken = await run(
             ["-w", folder.path, "--lang", "en", "rollback", "--yes"], ScriptedHost(["rollback?": [:]]))
         #expect(broken.err.hasPrefix("E-CONTROL-004 "))
@@ -275,6 +279,12 @@ struct CommandTests {
             ["-w", folder.path, "--lang", "zh", "ledger", "resolve", "17", "--number", "记-9", "--why", "人工已录"], host)
         #expect(done.out.contains("现在是:成功"))
         #expect(host.requests.last == #"ledger.resolve {"item":17,"number":"记-9","why":"人工已录"}"#)
+        let byHand = ["ledger", "resolve", "17", "--number", "9", "--by-hand", "--why", "x"]
+        _ = await run(["-w", folder.path] + byHand, host)
+        #expect(host.requests.last == #"ledger.resolve {"item":17,"number":"9","by_hand":true,"why":"x"}"#)
+        let blind = ScriptedHost(["ledger.resolve": ["item": 17, "state": "done", "looked_up": "no"]])
+        let said = await run(["-w", folder.path, "--lang", "en"] + byHand, blind)
+        #expect(said.out.contains("nothing was looked up at the target"))
         _ = await run(["-w", folder.path, "ledger", "resolve", "17", "--absent", "--why", "looked"], host)
         #expect(host.requests.last == #"ledger.resolve {"item":17,"absent":true,"why":"looked"}"#)
         let skip = await run(["-w", folder.path, "--lang", "zh", "ledger", "skip", "17", "--why", "重复"], host)

@@ -170,6 +170,12 @@ struct ConfigurationTests {
             "\(problems.map { "\($0.place) \($0.problem.code)" })")
     }
 
+    @Test("a table that cannot be read is told once, by its own problem")
+    func unreadableTable() {
+        let problems = Sample().replacing("tables/accounts.csv", "办公费,6602.04", "办公费").read().problems
+        #expect(problems.map { "\($0.place) \($0.problem.code)" } == ["tables/accounts.csv:3 E-TABLE-006"])
+    }
+
     @Test("a mistyped key is told with the key that was meant")
     func didYouMean() {
         let problems = Sample().replacing("connections/books.yaml", "endpoint:", "endpiont:").read().problems

@@ -95,7 +95,12 @@ struct RevisionTests {
         #expect(try workspace.store.active()?.draft.table("accounts")?.rows.count == 2)
         #expect(try workspace.store.list().map(\.number) == [1, 2, 3])
         #expect(code { _ = try workspace.rollback(to: 3) } == "E-REVISION-006")
-        #expect(try workspace.store.previous() == 2)
+        #expect(try workspace.store.previous() == nil, "a rollback is not undone by the next one")
+        // What ran before the last apply, however it came into force.
+        try await workspace.apply()
+        #expect(try workspace.store.previous() == 3)
+        _ = try workspace.rollback(to: 2)
+        #expect(try workspace.store.previous() == 1)
     }
 
     @Test("the libraries are kept by content and read-only, and a new one beside them does not matter")

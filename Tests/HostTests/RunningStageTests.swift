@@ -21,6 +21,7 @@ struct RunningStageTests {
             try await stage.until("it stands still") { host.streams.pause("office") != nil }
             #expect(host.streams.pause("office")?.until == .max)
             #expect(try await stage.connection(host, "office")["cause"]?["code"] == "I-PAUSED-authDenied")
+            #expect(try await stage.connection(host, "office")["waits_for_person"] == true)
             try stage.file("a")
 
             try stage.set("office", "probe", Self.broken)
@@ -217,6 +218,37 @@ struct RunningStageTests {
             try await expect("failed")
             rename(stage.keyFile + ".away", stage.keyFile)
             try await expect("ok")
+        }
+    }
+
+    private func code(_ host: HostProcess, _ verb: String, _ arguments: JSON) async -> String? {
+        do throws(Problem) {
+            _ = try await host.answer(verb, arguments)
+            return nil
+        } catch { return error.code }
+    }
+
+    @Test("a secret that the vault does not hold: refused at apply, told by status and check, in both languages")
+    func missingSecret() async throws {
+        let stage = try await Stage()
+        try await stage.run { host in
+            #expect(try await stage.connection(host, "books")["waits_for_person"] == false)
+            let path = stage.root + "/connections/books.yaml"
+            let file = String(decoding: try FileStore.read(path, limit: 9_999), as: UTF8.self)
+            try FileStore.replace(path, Array(file.replacing("vault:books/token", with: "vault:books/other").utf8))
+            let plan = try await host.answer("apply", ["dry_run": true])
+            let found = plan["problems"]?[0]
+            #expect(found?["code"] == "E-HOST-026")
+            #expect(found?["file"] == "connections/books.yaml")
+            #expect(found?["next_zh"] == "datong vault put books/other")
+            #expect(await code(host, "apply", [:]) == "E-CONF-046")
+
+            try host.vault.current.remove(name: "books/token")
+            let books = try await stage.connection(host, "books")
+            #expect(books["waits_for_person"] == true)
+            #expect(books["cause"]?["code"] == "E-HOST-026")
+            #expect(books["cause"]?["zh"]?.string?.contains("不在保险库里") == true)
+            #expect(await code(host, "connection.check", ["name": "books"]) == "E-HOST-026")
         }
     }
 }

@@ -57,7 +57,7 @@ struct Rollback: DatongCommand {
     static let configuration = CommandConfiguration(
         abstract: "让较早的版本成为下一版本 · make an earlier revision the next one")
     @OptionGroup var global: GlobalOptions
-    @Argument(help: "版本号,默认上一个不同的版本 · revision, else the last that differs") var revision: Int?
+    @Argument(help: "版本号,默认上一次 apply 之前的内容 · revision, else what ran before the last apply") var revision: Int?
     @Flag(help: "不再询问 · do not ask") var yes = false
 
     func perform(_ session: Session) async throws -> ExitStatus {
@@ -77,6 +77,15 @@ struct Rollback: DatongCommand {
         let answer = try await session.request("rollback", ["to": target])
         terminal.result(answer)
         terminal.inForce(answer)
+        let running = answer["revision"]?.int.flatMap { try? RevisionStore(session.root).load(Int($0)) }
+        if running?.draft.files != Draft.load(session.root).draft?.files {
+            terminal.say(
+                Problem.Text(
+                    zh: "草稿文件仍是另一内容: 下一次 datong apply 会再使其生效",
+                    en: "the draft files still hold the other content: the next datong apply would put it back"),
+                next: Problem.Text(zh: "datong apply --dry-run 查看差异", en: "datong apply --dry-run shows the difference")
+            )
+        }
         return .done
     }
 }

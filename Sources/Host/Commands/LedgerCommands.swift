@@ -81,11 +81,15 @@ struct LedgerCommand: AsyncParsableCommand {
         @Argument(help: "编号 · number") var item: Int
         @Option(help: "目标系统中的单号 · the target's number") var number: String?
         @Flag(help: "已查过,目标系统没有此单,重新发送 · looked there: the target has it not; it goes again") var absent = false
+        @Flag(help: "人工录入,不带我们的标识 · keyed in by hand, without our key") var byHand = false
         @Option(help: "依据,记入审计 · why, for the audit") var why: String
 
         func validate() throws {
             guard (number != nil) != absent else {
                 throw ValidationError("用 --number 或 --absent 之一 · one of --number and --absent")
+            }
+            guard !(absent && byHand) else {
+                throw ValidationError("--by-hand 只与 --number 同用 · --by-hand goes with --number")
             }
         }
 
@@ -93,6 +97,7 @@ struct LedgerCommand: AsyncParsableCommand {
             var arguments: JSONObject = ["item": .int(item)]
             if let number { arguments["number"] = .string(number) }
             if absent { arguments["absent"] = true }
+            if byHand { arguments["by_hand"] = true }
             arguments["why"] = .string(why)
             let answer = try await session.request("ledger.resolve", arguments)
             session.terminal.result(answer)
@@ -190,7 +195,8 @@ extension Terminal {
         let item = answer["item"]?.text ?? ""
         say(
             Problem.Text(
-                zh: "单据 \(item) 现在是:\(state(answer["state"]))", en: "document \(item) is now \(state(answer["state"]))")
-        )
+                zh: "单据 \(item) 现在是:\(state(answer["state"]))", en: "document \(item) is now \(state(answer["state"]))"),
+            means: answer["looked_up"] == "no"
+                ? Problem.Text(zh: "未到目标系统核对", en: "nothing was looked up at the target") : nil)
     }
 }

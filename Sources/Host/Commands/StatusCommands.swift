@@ -28,7 +28,7 @@ struct Doctor: DatongCommand {
 }
 
 extension Terminal {
-    /// The status screen; `attention` where a document waits for a person, `problem` where the counts do not add up.
+    /// The status screen; `attention` where a document or a connection waits for a person, `problem` where the counts do not add up.
     func status(_ answer: JSON) -> ExitStatus {
         let title = Screen.safe(answer["title"]?.string ?? answer["customer"]?.string ?? "")
         let practice =
@@ -44,7 +44,8 @@ extension Terminal {
         let waiting = flows.contains { flow in
             (flow["counts"]?["held"]?.int ?? 0) + (flow["counts"]?["checking"]?.int ?? 0) > 0
         }
-        return waiting ? .attention : .done
+        let stopped = (answer["connections"]?.array ?? []).contains { $0["waits_for_person"]?.bool == true }
+        return waiting || stopped ? .attention : .done
     }
 
     private func connections(_ connections: [JSON]) {

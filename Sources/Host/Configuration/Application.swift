@@ -9,7 +9,7 @@ struct Application: Sendable {
     let root: String
     /// Nil where `datong.yaml` cannot be used.
     let draft: Draft?
-    let problems: [ConfigurationProblem]
+    var problems: [ConfigurationProblem]
     /// The connectors that the draft's connections use.
     let connectors: [Connector]
     /// The revision that runs now; nil before the first one and where it cannot be loaded.

@@ -278,12 +278,15 @@ struct RevisionStore: Sendable {
         return manifest
     }
 
-    /// The revision that `rollback` without a number means: the one whose content ran before the active one's.
+    /// The revision that `rollback` without a number means: the one whose content ran before the last `apply`. A rollback
+    /// counts as the revision it went back to, so that the next one goes further back and never forward again.
     func previous() throws(Problem) -> Int? {
         guard let active = try activeNumber() else { return nil }
         // A damaged active manifest differs from every whole one.
         let content = (try? manifest(active))?.content
-        for number in numbers.reversed() where number < active {
+        var applied = active
+        while case .rollback(let to)? = (try? manifest(applied))?.origin, to < applied { applied = to }
+        for number in numbers.reversed() where number < applied {
             guard let manifest = try? manifest(number) else { continue }
             if manifest.content != content { return number }
         }

@@ -198,7 +198,8 @@ final class Conductor: Sendable {
 /// What a person asks of the conductor.
 enum PersonRequest: Sendable {
     case retry([ItemID], actor: String)
-    case resolve(ItemID, number: String, why: String, actor: String)
+    /// `evidence`: what the host itself knows of that number, for the audit.
+    case resolve(ItemID, number: String, why: String, evidence: JSONObject = [:], actor: String)
     case absent(ItemID, why: String, actor: String)
     case skip(ItemID, why: String, actor: String)
     case pauseFlow(FlowID, Bool, why: String, actor: String)

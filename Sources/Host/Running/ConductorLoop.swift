@@ -344,7 +344,7 @@ struct ConductorLoop {
             }
             audit(actor, "ledger.retry", ["items": .array(ids.map { .string("\($0)") })])
             acknowledge(reply, .success(["asked": .int(ids.count), "retried": .int(moved)]))
-        case .resolve(let id, let number, let why, let actor):
+        case .resolve(let id, let number, let why, let evidence, let actor):
             guard let entry = open[id], let item = engine.item(id) else { return reply(.failure(.noOpenItem(id))) }
             step(.resolve(id), detail: Words.resolved(number, why))
             guard engine.item(id) == nil else { return reply(.failure(.cannotMove(id, item.state.seen))) }
@@ -352,7 +352,9 @@ struct ConductorLoop {
             if let flow = plan.flows[entry.origin.flow], let back = flow.writeBack {
                 writeBack(back, flow, entry.origin, number)
             }
-            audit(actor, "ledger.resolve", ["item": .string("\(id)"), "number": .string(number), "why": .string(why)])
+            var detail: JSONObject = ["item": .string("\(id)"), "number": .string(number), "why": .string(why)]
+            for (key, value) in evidence { detail[key] = value }
+            audit(actor, "ledger.resolve", .object(detail))
             acknowledge(reply, .success(["item": .int(Int(id)), "state": "done"]))
         case .absent(let id, let why, let actor):
             guard let item = engine.item(id) else { return reply(.failure(.noOpenItem(id))) }

@@ -185,7 +185,7 @@ extension ConductorLoop {
     }
 
     /// Under this name the host keeps state of its own beside the connectors'.
-    private static let ownState = "@host"
+    static let ownState = "@host"
 
     /// Whose books each lane leads to, and since which writer generation: what was sent to others is not looked for here.
     /// Gives the lanes that lead elsewhere than before.
@@ -198,8 +198,8 @@ extension ConductorLoop {
                 plan.lanes[lane.id]?.keys = keys
                 let known = try ledger.state(connection: Self.ownState, key: "target \(lane.id)")
                 if known == Array(tenant.utf8) {
-                    let since = try ledger.state(connection: Self.ownState, key: "target since \(lane.id)")
-                    plan.lanes[lane.id]?.rules.booksSince = Int64(String(decoding: since, as: UTF8.self)) ?? 0
+                    let since = try Self.booksSince(lane.id, ledger)
+                    plan.lanes[lane.id]?.rules.booksSince = since
                 } else if known.isEmpty {
                     changes.append(
                         .state(connection: Self.ownState, key: "target \(lane.id)", bytes: Array(tenant.utf8)))
@@ -222,6 +222,12 @@ extension ConductorLoop {
         if let form = IdempotencyKey.Form(stored: String(decoding: known, as: UTF8.self)) { return form }
         changes.append(.state(connection: Self.ownState, key: name, bytes: Array(lane.keys.stored.utf8)))
         return lane.keys
+    }
+
+    /// The writer generation since which a lane leads to the books it leads to now.
+    static func booksSince(_ lane: LaneID, _ ledger: any Ledger) throws(Problem) -> Int64 {
+        let since = try ledger.state(connection: ownState, key: "target since \(lane)")
+        return Int64(String(decoding: since, as: UTF8.self)) ?? 0
     }
 
     /// Holds what was sent to the former books. The items first: a commit in between must not make the host forget them.

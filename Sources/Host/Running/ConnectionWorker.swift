@@ -68,6 +68,18 @@ final class ConnectionWorker: Sendable {
         return event
     }
 
+    /// Looks for a document at the target for a person. Nil where the connector cannot look for this one.
+    func numbers(of find: PluginRequest.Find) async throws(ConnectionTrouble) -> [String]? {
+        do throws(ConnectionTrouble) {
+            guard case .found(let found) = try await ask(.find(find), timeouts["find"] ?? HostLimits.findTimeoutMs)
+            else { throw drift("find") }
+            return found.map { mask.mask($0.number) }
+        } catch {
+            if error.cls == .unsupported { return nil }
+            throw error
+        }
+    }
+
     /// Proves address, credentials and permissions anew; the connector's JSON.
     func probe() async throws(Problem) -> JSON {
         let wait = timeouts["probe"] ?? HostLimits.probeTimeoutMs

@@ -24,8 +24,51 @@ extension Problem {
         Problem(
             "E-HOST-021", zh: "单据 \(id) 在目标系统中已有一半 (例如已保存未提交), 不能跳过",
             en: "half of item \(id) stands at the target (saved, not submitted, say): it cannot be skipped",
-            nextZH: "datong ledger retry \(id) 继续, 或在目标系统处理后 datong ledger resolve \(id)",
-            nextEN: "datong ledger retry \(id) goes on, or settle it at the target and datong ledger resolve \(id)")
+            nextZH: "datong ledger retry \(id) 继续, 或在目标系统处理后 datong ledger resolve \(id) --number NUMBER --why WHY",
+            nextEN:
+                "datong ledger retry \(id) goes on, or settle it at the target and datong ledger resolve \(id) --number NUMBER --why WHY"
+        )
+    }
+    static func numberTaken(_ number: String, by other: ItemID) -> Problem {
+        Problem(
+            "E-HOST-022", zh: "目标单号 \(number) 已属于单据 \(other)", en: "number \(number) already belongs to item \(other)",
+            nextZH: "核对单号: datong ledger show \(other)", nextEN: "check the number: datong ledger show \(other)")
+    }
+    static func otherNumber(_ id: ItemID, _ number: String, found: [String]) -> Problem {
+        let there = found.joined(separator: ", ")
+        return Problem(
+            "E-HOST-023", zh: "目标系统中带单据 \(id) 标识的是 \(there), 不是 \(number)",
+            en: "the target has \(there) under the key of item \(id), not \(number)",
+            nextZH: "datong ledger resolve \(id) --number \(found[0]) --why WHY",
+            nextEN: "datong ledger resolve \(id) --number \(found[0]) --why WHY")
+    }
+    static func absentThere(_ id: ItemID, _ number: String) -> Problem {
+        Problem(
+            "E-HOST-024", zh: "已核对: 目标系统没有带单据 \(id) 标识的单据",
+            en: "looked up: the target has no document under the key of item \(id)",
+            nextZH: "datong ledger retry \(id); 若 \(number) 是人工录入的 (不带我们的标识), 加 --by-hand",
+            nextEN: "datong ledger retry \(id); if \(number) was keyed in by hand, without our key, add --by-hand")
+    }
+    static func notLookedUp(_ id: ItemID, _ cause: Problem) -> Problem {
+        Problem(
+            "E-HOST-025", zh: "无法到目标系统核对单据 \(id): \(cause.what.zh) (\(cause.code))",
+            en: "item \(id) cannot be looked up at the target: \(cause.what.en) (\(cause.code))",
+            nextZH: "稍后再试; 确认是人工录入的, 加 --by-hand",
+            nextEN: "try again later; if you know that it was keyed in by hand, add --by-hand")
+    }
+    static func secretMissing(_ connection: String, _ secret: String, _ name: String) -> Problem {
+        Problem(
+            "E-HOST-026", zh: "连接 \(connection) 的密钥 \(secret) 不在保险库里 (\(name))",
+            en: "the secret \(secret) of connection \(connection) is not in the vault (\(name))",
+            nextZH: "datong vault put \(name)", nextEN: "datong vault put \(name)")
+    }
+    static func notRetried(_ id: ItemID, _ cause: JSON) -> Problem {
+        let code = cause["code"]?.string ?? "–"
+        return Problem(
+            "E-HOST-027", zh: "重试没有改变单据 \(id): \(code) \(cause["zh"]?.string ?? "")",
+            en: "trying again changes nothing for item \(id): \(code) \(cause["en"]?.string ?? "")",
+            nextZH: cause["next_zh"]?.string ?? "datong ledger show \(id)",
+            nextEN: cause["next_en"]?.string ?? "datong ledger show \(id)")
     }
     static func workspaceInUse(_ pid: String) -> Problem {
         Problem(

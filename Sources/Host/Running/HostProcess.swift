@@ -45,7 +45,7 @@ final class HostProcess: Sendable {
     private let services: PluginServices
     private let dispatcher: Dispatcher
     private let inspector: WorkerInspector
-    private let vault: CurrentVault
+    let vault: CurrentVault
     private let mask: SecretMask
     private let terminal: Terminal
     private let lock: RunLock
@@ -281,6 +281,8 @@ final class HostProcess: Sendable {
     func name(ofFlow id: Int64) -> String? {
         state.withLock { $0.builder.names[.flow]?.first { $0.value == id }?.key }
     }
+    /// See `name(ofFlow:)`.
+    func row(ofFlow name: String) -> Int64? { state.withLock { $0.builder.names[.flow]?[name] } }
     func worker(_ connection: String) -> ConnectionWorker? { state.withLock { $0.workers[connection] } }
     var connectorInspector: any ConnectorInspector { inspector }
 

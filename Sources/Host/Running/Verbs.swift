@@ -49,13 +49,13 @@ extension HostProcess: HostControl {
         return text
     }
 
-    private func flow(_ arguments: JSON, _ verb: String) throws(Problem) -> PlannedFlow {
+    func flow(_ arguments: JSON, _ verb: String) throws(Problem) -> PlannedFlow {
         let name = try text(arguments, "flow", verb)
         guard let flow = plan.flows.values.first(where: { $0.file.name == name }) else { throw .noFlow(name) }
         return flow
     }
 
-    private func item(_ arguments: JSON, _ verb: String) throws(Problem) -> ItemID {
+    func item(_ arguments: JSON, _ verb: String) throws(Problem) -> ItemID {
         guard let item = arguments["item"]?.int else { throw .badArgument(verb, "item") }
         return item
     }
@@ -67,7 +67,7 @@ extension HostProcess: HostControl {
         return .string(text)
     }
 
-    private func cause(_ detail: String?) -> JSON { detail.flatMap { try? JSON.parse($0) } ?? .null }
+    func cause(_ detail: String?) -> JSON { detail.flatMap { try? JSON.parse($0) } ?? .null }
 
     // MARK: status
 
@@ -89,6 +89,11 @@ extension HostProcess: HostControl {
                 mode == .command
                 ? "idle" : pause != nil || standing != nil ? "paused" : trouble != nil ? "down" : "ready"
             let why = pause ?? standing.map { $0.until == .max ? .stopped($0.cls) : .until($0.until, $0.cls) }
+            // A secret that is not there explains whatever else the connection suffers from.
+            let missing = missingSecrets(connection.file).first.map {
+                ControlSocket.json($0.problem)["problem"] ?? .null
+            }
+            let isStopped = if case .stopped? = why { true } else { false }
             connections.append([
                 "name": .string(name), "state": .string(state), "connector": .string(connection.file.connector),
                 "version": .string(connection.connectorVersion),
@@ -98,7 +103,8 @@ extension HostProcess: HostControl {
                     limits.report(name).filter { ($0["window_ms"]?.int ?? 0) >= HostLimits.durableWindowMs }.map {
                         ["id": $0["id"] ?? .null, "used": $0["spent"] ?? .null, "max": $0["max"] ?? .null]
                     }),
-                "cause": why.map { self.words($0, name) }
+                "waits_for_person": .bool(isStopped || missing != nil),
+                "cause": missing ?? why.map { self.words($0, name) }
                     ?? trouble.map {
                         [
                             "code": .string($0.code), "zh": .string($0.what.zh), "en": .string($0.what.en),
@@ -158,6 +164,14 @@ extension HostProcess: HostControl {
         ]
     }
 
+    /// Secrets that a connection names and the vault does not hold.
+    private func missingSecrets(_ connection: ConnectionFile) -> [(name: String, problem: Problem)] {
+        let vault = vault.current
+        return connection.secrets.sorted { $0.key < $1.key }.filter { !vault.contains($0.value) }.map {
+            ($0.key, .secretMissing(connection.name, $0.key, $0.value))
+        }
+    }
+
     private func five(_ count: FlowCounts) -> JSON {
         var five: JSONObject = ["read": .int(count.read)]
         for state in FiveStates.allCases { five[state.rawValue] = .int(count.counts[state] ?? 0) }
@@ -202,6 +216,7 @@ extension HostProcess: HostControl {
     private func checkConnection(_ arguments: JSON) async throws(Problem) -> JSON {
         let name = try text(arguments, "name", "connection.check")
         guard let connection = plan.connections[name] else { throw .noConnection(name) }
+        if let missing = missingSecrets(connection.file).first { throw missing.problem }
         sessions.forgetRefusals(connector: connection.file.connector)
         await worker(name)?.resume()
         let report = try await probe(name)
@@ -232,7 +247,14 @@ extension HostProcess: HostControl {
     private func created() -> String { time(Self.clock()).string ?? "" }
 
     private func apply(_ arguments: JSON) async throws(Problem) -> JSON {
-        let application = try await Application.prepare(paths.root, inspector: connectorInspector)
+        var application = try await Application.prepare(paths.root, inspector: connectorInspector)
+        for connection in application.draft?.connections ?? [] {
+            let file = "connections/\(connection.name).yaml"
+            for (name, problem) in missingSecrets(connection) {
+                let line = application.draft?.sources[file]?.line(at: ["secrets", name]) ?? 0
+                application.problems.append(ConfigurationProblem(file, line, problem))
+            }
+        }
         if arguments["dry_run"]?.bool == true { return application.json }
         let manifest = try application.freeze(
             expecting: arguments["content"]?.string, created: created(), user: Self.person)
@@ -312,159 +334,6 @@ extension HostProcess: HostControl {
         if skipped != .null { answer["skipped"] = skipped }
         return .object(answer)
     }
-
-    // MARK: the ledger
-
-    private func view(_ item: ItemView) -> JSON {
-        [
-            "item": .int(Int(item.id)), "state": .string(item.item.state.seen.rawValue),
-            "flow": .string(flowName(item.flow)),
-            "document": ["id": .string(item.document), "number": .string(item.number)],
-            "target": [
-                "document": .string(item.targetDocument), "number": item.targetNumber.map { .string($0) } ?? .null,
-            ],
-            "attempts": .int(item.item.attempts), "changed": time(item.at), "cause": cause(item.detail),
-        ]
-    }
-
-    /// The flow's name; a write-back under its flow's; the immutable id of one that is not part of the revision.
-    private func flowName(_ id: FlowID) -> String {
-        let plan = plan
-        if let flow = plan.flows[id] { return flow.file.name }
-        if let flow = plan.flows.values.first(where: { $0.writeBack?.flow == id }) {
-            return "\(flow.file.name)/write-back"
-        }
-        return name(ofFlow: id) ?? "\(id)"
-    }
-
-    private func list(_ arguments: JSON) async throws(Problem) -> JSON {
-        let flow = arguments["flow"] == nil ? nil : try flow(arguments, "ledger.list").id
-        let state = arguments["state"]?.string.flatMap { FiveStates(rawValue: $0) }
-        let limit = Int(arguments["limit"]?.int ?? 50)
-        let quiet = plan.writeBackFlows
-        let items = try await read { [ledger] () throws(Problem) in
-            try ledger.list(flow: flow, hidingDone: quiet, state: state, limit: limit + 1, ids: nil)
-        }
-        return ["items": .array(items.prefix(limit).map(view)), "more": .bool(items.count > limit)]
-    }
-
-    private func show(_ arguments: JSON) async throws(Problem) -> JSON {
-        let id = try item(arguments, "ledger.show")
-        let (items, intents, origin) = try await read { [ledger] () throws(Problem) in
-            (
-                try ledger.list(flow: nil, hidingDone: [], state: nil, limit: 1, ids: [id]), try ledger.intents(id),
-                try ledger.origin(id)
-            )
-        }
-        guard let item = items.first, let origin else { throw .noItem("\(id)") }
-        let inbox = try await read { [ledger] () throws(Problem) in try ledger.payload(inbox: origin.inbox) }
-        let flow = plan.flows[item.flow]
-        let source = try? JSON.parse(inbox.payload)
-        var history: [JSON] = [
-            [
-                "at": time(inbox.at), "zh": .string("收到, 版本 \(inbox.revision)"),
-                "en": .string("received, revision \(inbox.revision)"),
-            ]
-        ]
-        for intent in intents {
-            history.append([
-                "at": time(intent.openedAt), "attempt": .int(intent.attempt), "zh": "开始发送", "en": "sending begins",
-            ])
-            guard let closed = intent.closedAt, let end = intent.end else { continue }
-            let words: (String, String) =
-                switch end {
-                case .applied: ("目标系统已生效", "in effect at the target")
-                case .atVendor: ("目标系统已受理", "accepted by the target")
-                case .notApplied: ("未生效", "not applied")
-                case .unknown: ("结果未知, 开始核对", "outcome unknown, looking it up")
-                }
-            let detail = cause(intent.detail)
-            history.append([
-                "at": time(closed), "attempt": .int(intent.attempt), "code": detail["code"] ?? .null,
-                "zh": .string([words.0, detail["zh"]?.string].compactMap { $0 }.joined(separator: ": ")),
-                "en": .string([words.1, detail["en"]?.string].compactMap { $0 }.joined(separator: ": ")),
-            ])
-        }
-        if let number = item.targetNumber {
-            history.append([
-                "at": time(item.at), "zh": .string("目标单号 \(number)"), "en": .string("target number \(number)"),
-            ])
-        }
-        var shown = view(item).object ?? JSONObject()
-        shown["document"] = [
-            "id": .string(item.document), "number": .string(item.number), "title": source?["title"] ?? .null,
-        ]
-        return [
-            "item": .object(shown), "key": item.key.map { .string($0) } ?? .null,
-            "source": [
-                "connection": .string(flow?.file.from.connection ?? ""),
-                "document": .string(flow?.file.from.document ?? ""),
-                "number": .string(item.number),
-            ],
-            "target": [
-                "connection": .string(flow?.file.to.connection ?? ""), "document": .string(item.targetDocument),
-                "number": item.targetNumber.map { .string($0) } ?? .null,
-            ], "history": .array(history), "next": .array(next(item)),
-        ]
-    }
-
-    private func next(_ item: ItemView) -> [JSON] {
-        let retry: JSON = [
-            "command": .string("datong ledger retry \(item.id)"), "zh": "再试; 曾发送过的先核对",
-            "en": "try again; what was sent is looked up first",
-        ]
-        let resolve: JSON = [
-            "command": .string("datong ledger resolve \(item.id) --number NUMBER --why WHY"), "zh": "目标系统已有此单",
-            "en": "the target has it",
-        ]
-        let skip: JSON = [
-            "command": .string("datong ledger skip \(item.id) --why WHY"), "zh": "不处理此单", "en": "leave it out",
-        ]
-        let absent: JSON = [
-            "command": .string("datong ledger resolve \(item.id) --absent --why WHY"), "zh": "已查过: 目标系统没有此单, 重新发送",
-            "en": "looked there: the target has it not; it goes again",
-        ]
-        switch item.item.state {
-        case .held(.severalFound), .checking: return [resolve, retry]
-        case .held(.vendorSilent), .held(.triesSpent(.unknownOutcome)): return [retry, resolve, absent]
-        case .held(.cannotFind), .held(.otherBooks): return [resolve, absent]
-        case .held(.changedAfterEffect): return [resolve, skip]
-        case .held: return [retry, resolve, skip]
-        case .retrying, .atVendor: return [retry]
-        default: return []
-        }
-    }
-
-    private func retry(_ arguments: JSON) async throws(Problem) -> JSON {
-        let ids: [ItemID]
-        if arguments["item"] != nil {
-            ids = [try item(arguments, "ledger.retry")]
-        } else {
-            let flow = try flow(arguments, "ledger.retry").id
-            let state = FiveStates(rawValue: arguments["state"]?.string ?? "held") ?? .held
-            ids = try await read { [ledger] () throws(Problem) in
-                try ledger.list(flow: flow, hidingDone: [], state: state, limit: HostLimits.retriedAtOnce, ids: nil)
-                    .map(\.id)
-                    .reversed()
-            }
-        }
-        return try await ask(.retry(ids, actor: Self.person))
-    }
-
-    private func resolve(_ arguments: JSON) async throws(Problem) -> JSON {
-        let item = try item(arguments, "ledger.resolve")
-        let why = try text(arguments, "why", "ledger.resolve")
-        if arguments["absent"]?.bool == true { return try await ask(.absent(item, why: why, actor: Self.person)) }
-        return try await ask(
-            .resolve(item, number: try text(arguments, "number", "ledger.resolve"), why: why, actor: Self.person))
-    }
-
-    private func skip(_ arguments: JSON) async throws(Problem) -> JSON {
-        try await ask(
-            .skip(
-                try item(arguments, "ledger.skip"), why: try text(arguments, "why", "ledger.skip"),
-                actor: Self.person))
-    }
 }
 
 /// What a rollback would do.
@@ -490,7 +359,8 @@ extension Problem {
     static func noEarlierRevision() -> Problem {
         Problem(
             "E-HOST-019", zh: "没有更早的不同版本可以回退", en: "there is no earlier revision that differs",
-            nextZH: "datong revision list", nextEN: "datong revision list")
+            nextZH: "datong revision list, 再 datong rollback 版本号",
+            nextEN: "datong revision list, then datong rollback NUMBER")
     }
 }
 

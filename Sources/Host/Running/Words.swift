@@ -81,9 +81,11 @@ enum Words {
         cause(
             "E-CHANGED", zh: "审批在发送之后又被修改 (先前的单据 \(earlier))",
             en: "the document changed after it was sent (earlier item \(earlier))",
-            nextZH: "在目标系统中改正后 datong ledger resolve ITEM --number NUMBER, 或 datong ledger skip ITEM",
+            nextZH:
+                "在目标系统中改正后 datong ledger resolve ITEM --number NUMBER --why WHY, 或 datong ledger skip ITEM --why WHY",
             nextEN:
-                "correct it at the target, then datong ledger resolve ITEM --number NUMBER, or datong ledger skip ITEM")
+                "correct it at the target, then datong ledger resolve ITEM --number NUMBER --why WHY, or datong ledger skip ITEM --why WHY"
+        )
     }
 
     static func amends(_ main: String, _ action: String) -> String {
@@ -91,9 +93,10 @@ enum Words {
         return cause(
             "E-AMENDS", zh: "这张单据\(isRevoked ? "撤销" : "修改")了先前的单据 \(main), 不自动入账",
             en: "this document \(isRevoked ? "revokes" : "modifies") the earlier \(main) and is not booked by itself",
-            nextZH: "在目标系统中红冲或改正原凭证, 然后 datong ledger resolve ITEM --number NUMBER, 或 datong ledger skip ITEM",
+            nextZH:
+                "在目标系统中红冲或改正原凭证, 然后 datong ledger resolve ITEM --number NUMBER --why WHY, 或 datong ledger skip ITEM --why WHY",
             nextEN:
-                "reverse or correct the first voucher at the target, then datong ledger resolve ITEM --number NUMBER, or datong ledger skip ITEM"
+                "reverse or correct the first voucher at the target, then datong ledger resolve ITEM --number NUMBER --why WHY, or datong ledger skip ITEM --why WHY"
         )
     }
 
@@ -114,14 +117,15 @@ enum Words {
     static let sourceGone = cause(
         "E-SOURCE-GONE", zh: "来源通知了这张单据, 但读取时没有给出 (已删除或无权限)",
         en: "the source told of this document but does not give it (deleted, or no permission)",
-        nextZH: "确认后 datong ledger retry ITEM 再读, 或 datong ledger skip ITEM",
-        nextEN: "check, then datong ledger retry ITEM to read again, or datong ledger skip ITEM")
+        nextZH: "确认后 datong ledger retry ITEM 再读, 或 datong ledger skip ITEM --why WHY",
+        nextEN: "check, then datong ledger retry ITEM to read again, or datong ledger skip ITEM --why WHY")
     static let targetChanged = cause(
         "E-TARGET-CHANGED", zh: "目标连接换成了另一个账套, 在那里核对没有意义",
         en: "the target connection leads to other books: looking there proves nothing",
-        nextZH: "在原账套中查找: 有则 datong ledger resolve ITEM --number NUMBER, 没有则 datong ledger resolve ITEM --absent",
+        nextZH:
+            "在原账套中查找: 有则 datong ledger resolve ITEM --number NUMBER --why WHY, 没有则 datong ledger resolve ITEM --absent --why WHY",
         nextEN:
-            "look in the former books: there, datong ledger resolve ITEM --number NUMBER; not there, datong ledger resolve ITEM --absent"
+            "look in the former books: there, datong ledger resolve ITEM --number NUMBER --why WHY; not there, datong ledger resolve ITEM --absent --why WHY"
     )
 
     static func mappingFailed(_ failures: [MappingFailure]) -> String {
@@ -159,8 +163,8 @@ enum Words {
         return cause(
             "E-SEVERAL-FOUND", zh: "目标系统有 \(found.count) 张单据带同一标识: \(numbers)",
             en: "\(found.count) documents at the target carry the key: \(numbers)",
-            nextZH: "在目标系统中保留一张, 然后 datong ledger resolve ITEM --number NUMBER",
-            nextEN: "keep one at the target, then datong ledger resolve ITEM --number NUMBER")
+            nextZH: "在目标系统中保留一张, 然后 datong ledger resolve ITEM --number NUMBER --why WHY",
+            nextEN: "keep one at the target, then datong ledger resolve ITEM --number NUMBER --why WHY")
     }
 
     static func waiting(_ number: String) -> String {

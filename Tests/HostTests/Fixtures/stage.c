@@ -1,5 +1,5 @@
 /* A connector that says what the files of one folder tell it to: `describe`, `probe`, `page`, `doc-ID`, `write`,
- * `replace`. A file that begins with `!CLASS RETRY_AFTER ` is a failure with these words. */
+ * `find` (a number a line), `replace`. A file that begins with `!CLASS RETRY_AFTER ` is a failure with these words. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,9 +146,11 @@ static int32_t write_records(void *connection, const datong_call *call, const da
 static int32_t find(void *connection, const datong_call *call, const datong_find_request *request,
                     const datong_find_sink *sink) {
     (void)connection;
-    (void)call;
     (void)request;
-    (void)sink;
+    char room[4096], *rest = NULL;
+    if (failed(call, scene("find", room, sizeof room))) return DATONG_FAILED;
+    for (char *number = strtok_r(room, "\n", &rest); number; number = strtok_r(NULL, "\n", &rest))
+        sink->found(sink->context, text(number), text(number), (datong_bytes){0});
     return DATONG_OK;
 }
 

@@ -43,6 +43,25 @@ struct ListTests {
         #expect(try list(books, limit: 2) == [6, 5])
     }
 
+    @Test("who has a number at the target: of one lane only", arguments: Backend.allCases)
+    func holders(_ backend: Backend) throws {
+        let books = try books(backend)
+        let one = try books.ledger.list(flow: nil, hidingDone: [], state: nil, limit: 1, ids: [1])
+        let lane = try #require(one.first).item.lane
+        let found = try books.ledger.holders(ofNumber: "记-7", lane: lane)
+        #expect(found.map(\.item) == [1])
+        #expect(found.map(\.document) == ["a"])
+        #expect(try books.ledger.holders(ofNumber: "记-7", lane: lane + 1).isEmpty)
+        #expect(try books.ledger.holders(ofNumber: "记-8", lane: lane).isEmpty)
+    }
+
+    @Test("an item by its row, its source and its target", arguments: Backend.allCases)
+    func named(_ backend: Backend) throws {
+        let books = try books(backend)
+        for name in ["1", "a", "N-a", "记-7"] { #expect(try books.ledger.items(named: name) == [1], "\(name)") }
+        #expect(try books.ledger.items(named: "none") == [])
+    }
+
     @Test("one line: both documents, key, state and time", arguments: Backend.allCases)
     func line(_ backend: Backend) throws {
         let books = try books(backend)

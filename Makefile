@@ -25,7 +25,7 @@ WORKER_HEADERS := $(wildcard Sources/Worker/*.h Sources/Worker/include/*.h Sourc
 # own clients.
 export DATONG_WORKER := $(BIN)/datong-worker
 export DATONG_BIN := $(BIN)
-SLOW := EndToEnd|DingTalkClientTests|KingdeeClientTests
+SLOW := EndToEnd|DingTalkClientTests|KingdeeClientTests|LongRun
 TEST := $(SWIFT) test $(SWIFTPM) --skip-build --disable-xctest
 
 .PHONY: help setup venv build release tests worker check lint test sim fuzz full demo bench docs format clean

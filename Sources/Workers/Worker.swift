@@ -292,6 +292,7 @@ public final class Worker: Sendable {
         let hungUp: WorkerDeath.Cause? = state.withLock { state in
             state.lingersUntilMs = monotonicNowMs() + Limits.lingerMs
             if state.process != nil { return nil }
+            if let cause = state.killedFor { return cause }
             if case .stopping = state.life { return .stopped }
             return .hungUp
         }

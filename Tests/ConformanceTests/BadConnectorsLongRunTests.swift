@@ -63,8 +63,10 @@ struct ConformanceLongRunTests {
 
     @Test("The same seed gives the same verdicts")
     func seeds() async throws {
-        let library = try KitTests.example(in: Folder())
+        let folder = Folder()
+        let library = try KitTests.example(in: folder)
         let (one, two) = (try await examine(library, seed: 5), try await examine(library, seed: 5))
         #expect(one.checks == two.checks)
+        withExtendedLifetime(folder) {}
     }
 }

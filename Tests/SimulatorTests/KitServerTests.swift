@@ -41,7 +41,7 @@ struct KitServerTests {
     func commitLate() async throws {
         let service = Counter()
         try await withServer(service) { (server, client) async throws in
-            server.faults.add(Fault(match: "/save", kind: .commitLate(milliseconds: 150), times: 1))
+            server.faults.add(Fault(match: "/save", kind: .commitLate(milliseconds: 3_000), times: 1))
             await #expect(throws: (any Error).self) { try await client.ask("POST", "/save", ["a": 1]) }
             #expect(service.done.withLock { $0 } == 0)
             try await until { service.done.withLock { $0 } > 0 && server.journal.count == 2 }

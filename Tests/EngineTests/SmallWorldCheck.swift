@@ -221,7 +221,7 @@ struct Explorer {
     }
 
     /// Throws the first story that breaks an invariant, as it happened.
-    static func explore(_ setup: SmallWorld.Setup) throws -> Report {
+    static func explore(_ setup: SmallWorld.Setup) async throws -> Report {
         var report = Report()
         var seen: Set<SmallWorld.Fingerprint> = []
         let first = try SmallWorld(setup)
@@ -229,6 +229,8 @@ struct Explorer {
         var stack: [(SmallWorld, Step?)] = [(first, nil)]
         while let (world, step) = stack.popLast() {
             report.states += 1
+            // Other tests wait for answers in time: none of the pool's few threads is kept for long.
+            if report.states.isMultiple(of: 100) { await Task.yield() }
             do {
                 let following = try world.following()
                 if following.isEmpty {

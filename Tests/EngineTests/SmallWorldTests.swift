@@ -76,13 +76,13 @@ struct SmallWorldTests {
     ]
 
     @Test(arguments: worlds)
-    func everyStoryKeepsTheInvariants(_ setup: SmallWorld.Setup) throws { try explore(setup) }
+    func everyStoryKeepsTheInvariants(_ setup: SmallWorld.Setup) async throws { try await explore(setup) }
 
     @Test(.enabled(if: isFull), arguments: largeWorlds)
-    func everyStoryOfALargerWorldKeepsTheInvariants(_ setup: SmallWorld.Setup) throws { try explore(setup) }
+    func everyStoryOfALargerWorldKeepsTheInvariants(_ setup: SmallWorld.Setup) async throws { try await explore(setup) }
 
-    private func explore(_ setup: SmallWorld.Setup) throws {
-        let report = try Explorer.explore(setup)
+    private func explore(_ setup: SmallWorld.Setup) async throws {
+        let report = try await Explorer.explore(setup)
         let ends = report.seenAtEnds.sorted().joined(separator: " ")
         print(
             "small world, \(setup.name): \(report.states) states, \(report.steps) steps, \(report.ends) ends: \(ends)")

@@ -94,9 +94,10 @@ struct MigrationTests {
     @Test(
         "interrupted at any file operation, the next opening completes it",
         arguments: [FaultyFolder.Fault.failure, .diskFull, .powerLoss])
-    func interrupted(fault: FaultyFolder.Fault) throws {
+    func interrupted(fault: FaultyFolder.Fault) async throws {
         var at = 1
         while true {
+            await Task.yield()
             let folder = try TemporaryFolder()
             try Self.restore("0001", to: folder.path)
             let faults = FaultyFolder(folder.path)

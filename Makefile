@@ -26,7 +26,8 @@ WORKER_HEADERS := $(wildcard Sources/Worker/*.h Sources/Worker/include/*.h Sourc
 export DATONG_WORKER := $(BIN)/datong-worker
 export DATONG_BIN := $(BIN)
 SLOW := EndToEnd|DingTalkClientTests|KingdeeClientTests|LongRun
-TEST := $(SWIFT) test $(SWIFTPM) --skip-build --disable-xctest
+# Eight tests at once: with all of them at once, one that waits for an answer may not run for longer than it waits.
+TEST := $(SWIFT) test $(SWIFTPM) --skip-build --disable-xctest --experimental-maximum-parallelization-width 8
 
 .PHONY: help setup venv build release tests worker check lint test sim fuzz full demo bench docs format clean
 

@@ -92,7 +92,12 @@ public struct WebSocketClient: Sendable {
         let result: Result<WebSocketConnection, Problem>
         result = await withTaskCancellationHandler {
             do {
-                let channel = try await bootstrap.connect(host: host, port: port).get()
+                // A literal address asks no resolver, whose threads others may keep busy.
+                let literal = try? SocketAddress(ipAddress: host, port: port)
+                let channel =
+                    if let literal {
+                        try await bootstrap.connect(to: literal).get()
+                    } else { try await bootstrap.connect(host: host, port: port).get() }
                 let goOn = opening.withLock { state in
                     if case .cancelled = state { return false }
                     state = .open(channel)
@@ -129,13 +134,17 @@ public struct WebSocketClient: Sendable {
         case cancelled
     }
 
+    private static func isTimeout(_ error: any Error) -> Bool {
+        if case ChannelError.connectTimeout = error { true } else { false }
+    }
+
     private static func problem(_ error: any Error, host: String, origin: String) -> Problem {
         switch error {
         case let problem as Problem: problem
         case let error as NIOConnectionError:
             error.connectionErrors.isEmpty
                 ? Problems.noName(host)
-                : error.connectionErrors.contains { $0.error is ChannelError }
+                : error.connectionErrors.contains { isTimeout($0.error) }
                     ? Problems.connectTimeout(origin) : Problems.noConnection(origin, "TCP")
         case ChannelError.connectTimeout: Problems.connectTimeout(origin)
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError: Problems.tlsFailed(origin)

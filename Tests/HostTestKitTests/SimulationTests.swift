@@ -1,4 +1,4 @@
-import Dispatch
+import Foundation
 import Glibc
 import Testing
 
@@ -11,12 +11,10 @@ struct SimulationTests {
 
     private static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
-    /// One after the other and away from the pool's few threads: other tests wait for answers in time.
-    private static let queue = DispatchQueue(label: "virtual days", qos: .utility)
-
+    /// On a thread of its own: the pools' few threads are for tests that wait for answers in time.
     private func run(_ plan: Simulation.Plan) async throws -> Simulation.Report {
         try await withCheckedThrowingContinuation { continuation in
-            Self.queue.async { continuation.resume(with: Result { try Self.live(plan) }) }
+            Thread.detachNewThread { continuation.resume(with: Result { try Self.live(plan) }) }
         }
     }
 

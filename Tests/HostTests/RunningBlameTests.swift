@@ -46,6 +46,16 @@ struct RunningBlameTests {
         #expect(try Self.code(.deadlineExceeded) == "E-DEADLINE")
     }
 
+    @Test("the vendor has a little less time than the call, so that its connector can say who was slow")
+    func lastWord() {
+        #expect(PluginServices.patience(asked: nil, left: 3_000) == 2_700)
+        #expect(PluginServices.patience(asked: nil, left: 60_000) == 60_000 - HostLimits.lastWordMs)
+        #expect(PluginServices.patience(asked: 2_900, left: 3_000) == 2_700)
+        #expect(PluginServices.patience(asked: 100, left: 3_000) == 100)
+        for left in [0, -5] as [Int64] { #expect(PluginServices.patience(asked: nil, left: left) <= 0) }
+        #expect(PluginServices.patience(asked: nil, left: 1) == 1)
+    }
+
     @Test("a call whose worker was ended for another call, or stopped, spends no try of its document")
     func neighbour() {
         for cause in [WorkerDeath.Cause.killedForDeadline, .killedForBreach, .stopped] {

@@ -88,6 +88,8 @@ enum HostLimits {
     static let commandLockWaitMs: Int64 = 15_000
     /// To a ready connection, TLS included; a LAN answers in milliseconds, a far cloud in a second.
     static let connectTimeoutMs: Int64 = 10_000
+    /// Of a call's time, what its connector keeps to tell that the vendor took too long.
+    static let lastWordMs: Int64 = 500
     /// Windows a connection file may bound although the connector's profile does not name them.
     static let namedWindows: [String: Int64] = [
         "per_second": 1_000, "per_minute": 60_000, "per_hour": 3_600_000, "per_day": 86_400_000,

@@ -160,9 +160,8 @@ final class PluginServices: WorkerServices {
             jar = sessions.jar(named: request.session, call: SessionStore.CallKey(call))
             if jar == nil { return .refused(.denied, "session \(request.session) was not acquired in this call") }
         }
-        let left = call.context.deadlineMs - now()
-        let timeout = min(Int64(request.timeoutMs ?? UInt32.max), left)
-        if timeout <= 0 { return .refused(.cancelled, "the deadline has passed") }
+        func patience() -> Int64 { Self.patience(asked: request.timeoutMs, left: call.context.deadlineMs - now()) }
+        if patience() <= 0 { return .refused(.cancelled, "the deadline has passed") }
         guard await limits.enter(call.connection, meter: request.meter, deadline: call.context.deadlineMs) else {
             if limits.isSpent(call.connection, meter: request.meter) {
                 return .refused(.quotaSpent, "our own allowance for this connection is spent")
@@ -171,6 +170,8 @@ final class PluginServices: WorkerServices {
             return .refused(.cancelled, "our own limit for this connection leaves no call before the deadline")
         }
         defer { limits.leave(call.connection) }
+        let timeout = patience()
+        if timeout <= 0 { return .refused(.cancelled, "the deadline has passed") }
         let outgoing = HTTPRequest(
             request.method, url,
             headers: request.headers.map { HTTPHeader($0.name, bytes: $0.value) }, body: body,
@@ -182,7 +183,7 @@ final class PluginServices: WorkerServices {
                     case .body: .body
                     }
                 return Insertion(part, at: insertion.offset, secret: insertion.secret)
-            }, timeoutMilliseconds: Int(min(timeout, call.context.deadlineMs - now())),
+            }, timeoutMilliseconds: Int(timeout),
             connectTimeoutMilliseconds: site.connectTimeoutMs,
             maxReplyBytes: Int(min(request.maxReplyBytes ?? HostLimits.replyBytes, HostLimits.maxReplyBytes)),
             http11: request.http11 || site.http11, repeatable: request.effect != .write, cookies: jar)
@@ -207,6 +208,12 @@ final class PluginServices: WorkerServices {
                 "\(failure.problem.code) \(mask.mask(failure.problem.what.en))",
                 mayHaveArrived: failure.mayHaveArrived)
         }
+    }
+
+    /// How long the vendor may take, of what is left of the call: a little less, so that the connector can still say that it
+    /// was the vendor.
+    static func patience(asked: UInt32?, left: Int64) -> Int64 {
+        min(Int64(asked ?? .max), left - min(left / 10, HostLimits.lastWordMs))
     }
 
     private static func errorClass(_ failure: HTTPFailure, _ effect: ServiceRequest.Effect) -> ErrorClass {

@@ -58,24 +58,22 @@ enum MannerChecks {
         return .fail(trouble)
     }
 
-    /// More than the pool has places, so that it has stopped growing by then.
-    private static let threadRounds = 20
-
     private static func threads(_ kit: Kit) async -> Verdict {
         kit.host.begin()
         return await kit.with { worker in
             if let trouble = await everything(kit, worker, mixed) { return .fail(trouble) }
-            // The worker's own pool grows as well, as its calls happen to meet, but not for ever: a plugin's thread a call does.
-            var count = worker.processID.flatMap(taskCount)
-            let first = count
-            for _ in 0..<threadRounds {
+            let uncounted = Verdict.skip("threads cannot be counted")
+            guard let pid = worker.processID, let first = taskCount(pid) else { return uncounted }
+            var last = first
+            // The worker's own pool grows as calls happen to meet, by no more than its places: a thread a round outgrows it.
+            let rounds = worker.configuration.concurrency.total + 1
+            for _ in 0..<rounds {
                 if let trouble = await everything(kit, worker, mixed) { return .fail(trouble) }
-                let next = worker.processID.flatMap(taskCount)
-                guard let before = count, let after = next else { return .skip("threads cannot be counted") }
-                if after <= before { return .pass }
-                count = next
+                guard let count = taskCount(pid) else { return uncounted }
+                if count <= last { return .pass }
+                last = count
             }
-            return .fail("\(first ?? 0) threads after one round, \(count ?? 0) after \(threadRounds + 1)")
+            return .fail("\(first) threads after one round, \(last) after \(rounds + 1)")
         }
     }
 

@@ -46,7 +46,7 @@ public struct HTTPRequest: Sendable, Hashable {
     public var body: Body = .bytes(TemplateBytes())
     /// What repeating it would change.
     public var effect: Effect
-    /// Milliseconds; 0: what the call's deadline leaves.
+    /// Milliseconds; 0, or more than that: what the call's deadline leaves, less a little for the answer.
     public var timeoutMilliseconds: UInt32 = 0
     /// The session whose cookie jar is used, or empty: no cookies.
     public var session: String = ""

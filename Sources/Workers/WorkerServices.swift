@@ -152,7 +152,7 @@ public enum ServiceRequest: Sendable, Hashable {
         }
         /// What it may do.
         public var effect: Effect
-        /// nil: what the call's deadline leaves.
+        /// nil, or more than that: what the call's deadline leaves, less a little for the answer.
         public var timeoutMs: UInt32?
         /// "GET", "POST" …
         public var method: String

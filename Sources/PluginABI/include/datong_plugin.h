@@ -204,7 +204,7 @@ typedef struct datong_http_request {
     uint32_t size;
     uint32_t flags;               /* DATONG_HTTP_* */
     uint32_t effect;              /* DATONG_EFFECT_*: mandatory */
-    uint32_t timeout_ms;          /* 0: what the call's deadline leaves */
+    uint32_t timeout_ms;          /* 0: what the deadline leaves, less a little for the answer; never more */
     datong_bytes method;          /* "GET", "POST" ... */
     datong_bytes url;             /* absolute; its origin must be on the connection's allow-list */
     const datong_header *headers;
